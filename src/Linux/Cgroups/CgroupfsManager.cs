@@ -1,0 +1,28 @@
+namespace NodeAgent.Linux.Cgroups;
+
+/// <summary>The cgroupfs driver: folders made directly.</summary>
+/// <param name="tree">The tree as files.</param>
+public sealed class CgroupfsManager(CgroupTree tree) : ICgroupManager
+{
+    /// <inheritdoc/>
+    public CgroupDriver Driver => CgroupDriver.Cgroupfs;
+
+    /// <inheritdoc/>
+    public bool Exists(CgroupName name) => tree.Exists(Path(name));
+
+    /// <inheritdoc/>
+    public Task EnsureAsync(CgroupName name, CgroupLimits limits, CancellationToken cancellationToken)
+    {
+        tree.Make(Path(name));
+        tree.Set(Path(name), limits);
+        return Task.CompletedTask;
+    }
+
+    /// <inheritdoc/>
+    public Task RemoveAsync(CgroupName name, CancellationToken cancellationToken) => tree.RemoveAsync(Path(name), cancellationToken);
+
+    /// <inheritdoc/>
+    public IReadOnlyList<string> ChildFolders(CgroupName name) => tree.ChildFolders(Path(name));
+
+    private static string Path(CgroupName name) => name.Path(CgroupDriver.Cgroupfs);
+}
