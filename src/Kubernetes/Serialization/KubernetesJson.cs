@@ -1,0 +1,88 @@
+using System.Buffers;
+using System.Text;
+using System.Text.Encodings.Web;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+
+namespace NodeAgent.Kubernetes.Serialization;
+
+/// <summary>
+/// Reads and writes API objects as JSON, the way the API server does: names are case-sensitive, numbers are never read from texts,
+/// unknown fields are kept, empty lists and unset fields are not written.
+/// </summary>
+public static class KubernetesJson
+{
+    private static readonly JsonWriterOptions WriterOptions = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+
+    /// <summary>The object as UTF-8 JSON.</summary>
+    public static byte[] SerializeToUtf8Bytes<T>(T value)
+        where T : class, IJsonObject<T>
+    {
+        ArrayBufferWriter<byte> buffer = new(1024);
+        Serialize(value, buffer);
+        return buffer.WrittenSpan.ToArray();
+    }
+
+    /// <summary>Writes the object as UTF-8 JSON to <paramref name="target"/>.</summary>
+    public static void Serialize<T>(T value, IBufferWriter<byte> target)
+        where T : class, IJsonObject<T>
+    {
+        ArgumentNullException.ThrowIfNull(value);
+        using Utf8JsonWriter writer = new(target, WriterOptions);
+        value.Write(writer);
+    }
+
+    /// <summary>The object as JSON text.</summary>
+    public static string Serialize<T>(T value)
+        where T : class, IJsonObject<T> => Encoding.UTF8.GetString(SerializeToUtf8Bytes(value));
+
+    /// <summary>The object as a JSON tree, for patches and strict checks.</summary>
+    public static JsonObject SerializeToNode<T>(T value)
+        where T : class, IJsonObject<T> => JsonNode.Parse(SerializeToUtf8Bytes(value))!.AsObject();
+
+    /// <summary>Reads one object; nothing but white space may follow it.</summary>
+    /// <exception cref="JsonException">The text is no JSON or not of the type's shape; the message names the path.</exception>
+    public static T Deserialize<T>(ReadOnlySpan<byte> utf8Json)
+        where T : class, IJsonObject<T>
+    {
+        Utf8JsonReader reader = new(utf8Json);
+        try
+        {
+            reader.Read();
+            T value = T.Read(ref reader);
+            reader.Read();
+            return value;
+        }
+        catch (JsonException e) when (e.Path is null)
+        {
+            string path = JsonPaths.At(utf8Json, reader.TokenStartIndex);
+            throw new JsonException($"{typeof(T).Name} {path}: {e.Message}", path, e.LineNumber, e.BytePositionInLine, e);
+        }
+    }
+
+    /// <summary>Reads one object from JSON text.</summary>
+    /// <inheritdoc cref="Deserialize{T}(ReadOnlySpan{byte})"/>
+    public static T Deserialize<T>(string json)
+        where T : class, IJsonObject<T> => Deserialize<T>(Encoding.UTF8.GetBytes(json));
+
+    /// <summary>Reads one object from a JSON tree.</summary>
+    /// <inheritdoc cref="Deserialize{T}(ReadOnlySpan{byte})"/>
+    public static T Deserialize<T>(JsonNode node)
+        where T : class, IJsonObject<T>
+    {
+        ArgumentNullException.ThrowIfNull(node);
+        ArrayBufferWriter<byte> buffer = new(1024);
+        using (Utf8JsonWriter writer = new(buffer, WriterOptions))
+            node.WriteTo(writer);
+        return Deserialize<T>(buffer.WrittenSpan);
+    }
+
+    /// <summary>True when both objects are the same JSON: a comparison by content, which records with lists do not give.</summary>
+    public static bool ContentEquals<T>(T left, T right)
+        where T : class, IJsonObject<T>
+    {
+        if (ReferenceEquals(left, right))
+            return true;
+        return JsonNode.DeepEquals(SerializeToNode(left), SerializeToNode(right));
+    }
+}
