@@ -50,6 +50,9 @@ public static class PodIdentityExtensions
     /// <summary>The annotation that says which source a pod came from: api, file or http.</summary>
     public const string ConfigSourceAnnotation = "kubernetes.io/config.source";
 
+    /// <summary>The annotation with the time (RFC 3339, nanoseconds) at which this agent first saw the pod.</summary>
+    public const string ConfigSeenAnnotation = "kubernetes.io/config.seen";
+
     /// <summary>The annotation that marks a mirror pod; its value is the static pod's hash.</summary>
     public const string ConfigMirrorAnnotation = "kubernetes.io/config.mirror";
 

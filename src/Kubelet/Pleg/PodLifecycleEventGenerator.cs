@@ -1,0 +1,269 @@
+using System.Collections.Concurrent;
+using System.Collections.Immutable;
+using Microsoft.Extensions.Logging;
+using NodeAgent.Kubelet.Pods;
+using NodeAgent.Kubelet.Sync;
+
+namespace NodeAgent.Kubelet.Pleg;
+
+/// <summary>Periods of the generic relist.</summary>
+/// <param name="WithEvents">While an event source is connected.</param>
+/// <param name="WithoutEvents">Otherwise.</param>
+/// <param name="Threshold">Without a completed relist for longer the PLEG is unhealthy and the node NotReady.</param>
+public sealed record RelistOptions(TimeSpan WithEvents, TimeSpan WithoutEvents, TimeSpan Threshold)
+{
+    /// <summary>10 s with events, 1 s without, unhealthy after 3 min (upstream's relistThreshold).</summary>
+    public static RelistOptions Default { get; } = new(TimeSpan.FromSeconds(10), TimeSpan.FromSeconds(1), TimeSpan.FromMinutes(3));
+}
+
+/// <summary>
+/// Keeps the pod cache true: relists the pods that an event or our own call names, and all of them periodically. Only what is
+/// listed counts. Source: pkg/kubelet/pleg/generic.go.
+/// </summary>
+public sealed partial class PodLifecycleEventGenerator(
+    IPodRuntime runtime, PodStatusCache cache, RelistOptions options, TimeProvider time, ILogger<PodLifecycleEventGenerator> logger)
+{
+    private static readonly TimeSpan[] LookAgainAfter = [TimeSpan.FromMilliseconds(50), TimeSpan.FromMilliseconds(200), TimeSpan.FromMilliseconds(800)];
+
+    private readonly ConcurrentDictionary<PodUid, PodRelist> _relists = new();
+    private readonly SemaphoreSlim _fullNow = new(0);
+    private readonly TaskCompletionSource _first = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private long _lastFull = time.GetTimestamp();
+    private volatile bool _eventsConnected;
+    private string? _lastError;
+
+    /// <summary>Raised when an observation of a pod changed; handlers must not block.</summary>
+    public event Action<PodUid>? PodChanged;
+
+    /// <summary>Raised after each completed full relist.</summary>
+    public event Action? Relisted;
+
+    /// <summary>Completes with the first full relist.</summary>
+    public Task FirstRelist => _first.Task;
+
+    /// <summary>Null while healthy, else upstream's text.</summary>
+    public string? Unhealthy
+    {
+        get
+        {
+            TimeSpan since = time.GetElapsedTime(Volatile.Read(ref _lastFull));
+            return since > options.Threshold
+                ? $"pleg was last seen active {Duration(since)} ago; threshold is {Duration(options.Threshold)}"
+                : null;
+        }
+    }
+
+    /// <summary>The event stream came up (which forces a full relist) or went down (which shortens the period).</summary>
+    public void SetEventsConnected(bool connected)
+    {
+        _eventsConnected = connected;
+        _fullNow.Release();
+    }
+
+    /// <summary>Asks for a full relist now.</summary>
+    public void RequestFullRelist() => _fullNow.Release();
+
+    /// <summary>Relists periodically until cancelled.</summary>
+    public async Task RunAsync(CancellationToken cancellationToken)
+    {
+        while (!cancellationToken.IsCancellationRequested)
+        {
+            await FullRelistAsync(cancellationToken);
+            TimeSpan period = _eventsConnected && _first.Task.IsCompleted ? options.WithEvents : options.WithoutEvents;
+            using var wake = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+            Task tick = Task.Delay(period, time, wake.Token);
+            Task asked = _fullNow.WaitAsync(wake.Token);
+            await Task.WhenAny(tick, asked);
+            await wake.CancelAsync();
+            await Task.WhenAll(tick, asked).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            while (_fullNow.CurrentCount > 0 && _fullNow.Wait(0, CancellationToken.None))
+            {
+            }
+        }
+    }
+
+    /// <summary>Reads a pod's status now; concurrent callers share a read that began after they asked.</summary>
+    public Task<RuntimePodStatus?> RelistPodAsync(PodRef pod, CancellationToken cancellationToken) =>
+        _relists.GetOrAdd(pod.Uid, _ => new PodRelist()).RunAsync(() => ReadAsync(pod), cancellationToken);
+
+    /// <summary>Looks at what an event names, again after 50, 200 and 800 ms while the status does not bear the event out.</summary>
+    public async Task HandleEventAsync(RuntimeEvent e, CancellationToken cancellationToken)
+    {
+        PodRef? pod = Locate(e);
+        if (pod is null)
+        {
+            RequestFullRelist();
+            return;
+        }
+
+        for (int look = 0; ; look++)
+        {
+            RuntimePodStatus? status;
+            try
+            {
+                status = await RelistPodAsync(pod.Value, cancellationToken);
+            }
+            catch (Exception x) when (x is not OperationCanceledException)
+            {
+                LogPodRelistFailed(pod.Value, x.Message);
+                return;
+            }
+
+            if (look == LookAgainAfter.Length || PodListingDiff.Confirms(status, e))
+            {
+                return;
+            }
+
+            await Task.Delay(LookAgainAfter[look], time, cancellationToken);
+        }
+    }
+
+    private PodRef? Locate(RuntimeEvent e)
+    {
+        foreach (RuntimePodStatus status in cache.All)
+        {
+            if ((e.PodUid is { } uid && status.Pod.Uid == uid)
+                || status.Sandboxes.Any(s => s.Id == e.Id) || status.Containers.Any(c => c.Id.Id == e.Id))
+            {
+                return status.Pod;
+            }
+        }
+
+        return null;
+    }
+
+    private async Task FullRelistAsync(CancellationToken cancellationToken)
+    {
+        try
+        {
+            ImmutableArray<RuntimePodListing> listed = await runtime.ListPodsAsync(cancellationToken);
+            var seen = listed.ToDictionary(l => l.Pod.Uid);
+            bool complete = true;
+            foreach (PodUid uid in cache.Uids.Concat(seen.Keys).ToHashSet())
+            {
+                RuntimePodListing? listing = seen.GetValueOrDefault(uid);
+                RuntimePodStatus? known = cache.Get(uid);
+                if (PodListingDiff.Differs(known, listing))
+                {
+                    complete &= await TryRelistAsync(listing?.Pod ?? known!.Pod, cancellationToken);
+                }
+            }
+
+            Volatile.Write(ref _lastFull, time.GetTimestamp());
+            if (_lastError is not null)
+            {
+                _lastError = null;
+                LogRelistWorksAgain();
+            }
+
+            if (complete)
+            {
+                _first.TrySetResult();
+            }
+
+            Relisted?.Invoke();
+        }
+        catch (Exception e) when (!cancellationToken.IsCancellationRequested)
+        {
+            if (_lastError != e.Message)
+            {
+                _lastError = e.Message;
+                LogRelistFailed(e.Message);
+            }
+        }
+        catch (OperationCanceledException)
+        {
+        }
+    }
+
+    private async Task<bool> TryRelistAsync(PodRef pod, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await RelistPodAsync(pod, cancellationToken);
+            return true;
+        }
+        catch (Exception e) when (!cancellationToken.IsCancellationRequested)
+        {
+            // The record stays as it was, so the next relist sees the difference again.
+            LogPodRelistFailed(pod, e.Message);
+            return false;
+        }
+    }
+
+    private async Task<RuntimePodStatus?> ReadAsync(PodRef pod)
+    {
+        RuntimePodStatus status = await runtime.GetPodStatusAsync(pod, CancellationToken.None);
+        RuntimePodStatus? before = cache.Get(pod.Uid);
+        bool nothing = status.Sandboxes.IsEmpty && status.Containers.IsEmpty;
+        if (nothing)
+        {
+            cache.Remove(pod.Uid);
+            _relists.TryRemove(pod.Uid, out _);
+        }
+        else if (!cache.Set(status))
+        {
+            return cache.Get(pod.Uid);
+        }
+
+        if (nothing ? before is not null : before is null || !ObservationsEqual(before, status))
+        {
+            PodChanged?.Invoke(pod.Uid);
+        }
+
+        return nothing ? null : status;
+    }
+
+    private static bool ObservationsEqual(RuntimePodStatus a, RuntimePodStatus b) =>
+        a.Sandboxes.Length == b.Sandboxes.Length && a.Containers.Length == b.Containers.Length && a.IPs.SequenceEqual(b.IPs)
+        && a.Sandboxes.Zip(b.Sandboxes).All(p => p.First.Id == p.Second.Id && p.First.State == p.Second.State)
+        && a.Containers.Zip(b.Containers).All(p => p.First.Id == p.Second.Id && p.First.State == p.Second.State);
+
+    private static string Duration(TimeSpan t) => t.TotalMinutes >= 1 ? $"{(int)t.TotalMinutes}m{t.Seconds}s" : $"{t.TotalSeconds:0.###}s";
+
+    [LoggerMessage(2200, LogLevel.Warning, "Relist of the container runtime failed, pods are left as they are: {Error}")]
+    private partial void LogRelistFailed(string error);
+
+    [LoggerMessage(2201, LogLevel.Information, "Relist of the container runtime works again")]
+    private partial void LogRelistWorksAgain();
+
+    [LoggerMessage(2202, LogLevel.Warning, "Pod {Pod}: its status could not be read from the runtime: {Error}")]
+    private partial void LogPodRelistFailed(PodRef pod, string error);
+
+    /// <summary>One pod's reads, one at a time; whoever asks during a read gets the next one.</summary>
+    private sealed class PodRelist
+    {
+        private readonly Lock _lock = new();
+        private Task<RuntimePodStatus?>? _current;
+        private Task<RuntimePodStatus?>? _next;
+
+        public Task<RuntimePodStatus?> RunAsync(Func<Task<RuntimePodStatus?>> read, CancellationToken cancellationToken)
+        {
+            Task<RuntimePodStatus?> mine;
+            lock (_lock)
+            {
+                if (_current is null || _current.IsCompleted)
+                {
+                    mine = _current = read();
+                }
+                else
+                {
+                    mine = _next ??= AfterAsync(_current, read);
+                }
+            }
+
+            return mine.WaitAsync(cancellationToken);
+        }
+
+        private async Task<RuntimePodStatus?> AfterAsync(Task<RuntimePodStatus?> before, Func<Task<RuntimePodStatus?>> read)
+        {
+            await ((Task)before).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing | ConfigureAwaitOptions.ForceYielding);
+            lock (_lock)
+            {
+                (_current, _next) = (_next, null);
+            }
+
+            return await read();
+        }
+    }
+}
