@@ -34,7 +34,7 @@ public static class PodStatusGenerator
             PodIP = podIPs.Length > 0 ? podIPs[0] : null,
             PodIPs = [.. podIPs.Select(ip => new PodIP { Ip = ip })],
             StartTime = previous.StartTime ?? inputs.Now,
-            QosClass = previous.QosClass ?? Resources.PodQos.Of(pod),
+            QosClass = previous.QosClass ?? inputs.QosClass,
             ContainerStatuses = main,
             InitContainerStatuses = init,
             EphemeralContainerStatuses = ephemeral,
@@ -43,14 +43,14 @@ public static class PodStatusGenerator
     }
 
     /// <summary>The status of a pod this node does not admit.</summary>
-    public static PodStatus Rejected(Pod pod, string reason, string message, DateTimeOffset now) => pod.Status with
+    public static PodStatus Rejected(Pod pod, string reason, string message, string qosClass, DateTimeOffset now) => pod.Status with
     {
         ObservedGeneration = pod.Metadata.Generation,
         Phase = "Failed",
         Reason = reason,
         Message = $"Pod was rejected: {message}",
         StartTime = pod.Status.StartTime ?? now,
-        QosClass = pod.Status.QosClass ?? Resources.PodQos.Of(pod),
+        QosClass = pod.Status.QosClass ?? qosClass,
     };
 
     private static ContainerRole RoleOfInit(Container c) => c.RestartPolicy == "Always" ? ContainerRole.Sidecar : ContainerRole.Init;

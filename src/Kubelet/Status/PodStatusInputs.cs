@@ -22,6 +22,8 @@ public sealed record PodStatusInputs
     public required Func<ContainerId, ProbeType, ProbeResult?> Verdict { get; init; }
     /// <summary>The node's addresses, primary first.</summary>
     public ImmutableArray<string> HostIPs { get; init; } = [];
+    /// <summary>Guaranteed, Burstable or BestEffort, from the spec.</summary>
+    public required string QosClass { get; init; }
     /// <summary>Now, in UTC.</summary>
     public required DateTimeOffset Now { get; init; }
     /// <summary>The pod is being ended: a vanished container counts no restart.</summary>

@@ -1,0 +1,285 @@
+using System.Collections.Concurrent;
+using Microsoft.Extensions.Logging;
+using NodeAgent.Kubelet.Pods;
+using NodeAgent.Kubernetes.Objects;
+
+namespace NodeAgent.Kubelet.Status;
+
+/// <summary>What the API server made of a status write.</summary>
+public enum StatusWriteResult
+{
+    /// <summary>Written, or nothing to write.</summary>
+    Written,
+    /// <summary>The pod is gone, or another of its name lives: never try again.</summary>
+    Gone,
+}
+
+/// <summary>What the status manager needs of the API server.</summary>
+public interface IPodStatusWriter
+{
+    /// <summary>The pod as the API server has it now, or null where it has none of that name.</summary>
+    Task<Pod?> GetAsync(string @namespace, string name, CancellationToken cancellationToken);
+
+    /// <summary>Patches pods/status from one version to another, the UID as precondition. Returns the pod as written; null where it is gone.</summary>
+    Task<Pod?> PatchStatusAsync(Pod current, PodStatus status, CancellationToken cancellationToken);
+
+    /// <summary>Deletes the object with grace 0 and the UID as precondition. Gone already is success.</summary>
+    Task DeleteAsync(Pod pod, CancellationToken cancellationToken);
+}
+
+/// <summary>
+/// Holds the newest status of each pod and brings it to the API server: each change once, promptly, versioned, several pods side
+/// by side, one write at a time for a pod; failures are tried again with back-off. Source: pkg/kubelet/status/status_manager.go.
+/// </summary>
+public sealed partial class StatusManager(
+    IPodStatusWriter writer, PodManager pods, Func<PodUid, bool> couldHaveRunningContainers, TimeProvider time, ILogger<StatusManager> logger, CancellationToken stop)
+{
+    private static readonly TimeSpan LongestDelay = TimeSpan.FromSeconds(10);
+    private readonly ConcurrentDictionary<PodUid, Entry> _entries = new();
+    private readonly SemaphoreSlim _writes = new(16);
+
+    /// <summary>The newest status of a pod: computed here, else what its object says.</summary>
+    public PodStatus StatusOf(Pod pod) => _entries.TryGetValue(pod.Uid, out Entry? e) && e.Status is { } status ? status : pod.Status;
+
+    /// <summary>The newest computed status, or null.</summary>
+    public PodStatus? Get(PodUid uid) => _entries.GetValueOrDefault(uid)?.Status;
+
+    /// <summary>Sets a pod's status; a change is sent soon.</summary>
+    public void Set(Pod pod, PodStatus status)
+    {
+        Entry entry = _entries.GetOrAdd(pod.Uid, _ => new Entry(this));
+        entry.Set(pod, PodStatusMerge.Normalize(status));
+    }
+
+    /// <summary>Nothing of the pod is left on this node: its API object is deleted once its last status is written.</summary>
+    public void Finish(Pod pod) => _entries.GetOrAdd(pod.Uid, _ => new Entry(this)).Finish(pod);
+
+    /// <summary>The API server shows another status than the one written last (somebody else wrote, or our write was lost): look again.</summary>
+    public void Reconcile(Pod fromApi)
+    {
+        if (_entries.TryGetValue(fromApi.Uid, out Entry? entry))
+        {
+            entry.SeenInApi(fromApi);
+        }
+    }
+
+    /// <summary>Forgets a pod that left its source.</summary>
+    public void Forget(PodUid uid)
+    {
+        if (_entries.TryRemove(uid, out Entry? entry))
+        {
+            entry.End();
+        }
+    }
+
+    /// <summary>UIDs with a status held.</summary>
+    public ICollection<PodUid> Known => _entries.Keys;
+
+    [LoggerMessage(2300, LogLevel.Warning, "Pod {Pod}: its status could not be written to the API server, will be tried again: {Error}")]
+    private partial void LogWriteFailed(PodRef pod, string error);
+
+    /// <summary>One pod's status on its way to the API server.</summary>
+    private sealed class Entry
+    {
+        private readonly StatusManager _owner;
+        private readonly Lock _lock = new();
+        private readonly ITimer _retry;
+        private Pod? _pod;
+        private long _version;
+        private long _written;
+        private bool _finish;
+        private bool _deleted;
+        private bool _running;
+        private bool _ended;
+        private int _failures;
+
+        public Entry(StatusManager owner)
+        {
+            _owner = owner;
+            _retry = owner.Clock.CreateTimer(static e => ((Entry)e!).Kick(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+        }
+
+        public PodStatus? Status { get; private set; }
+
+        public void Set(Pod pod, PodStatus status)
+        {
+            lock (_lock)
+            {
+                _pod = pod;
+                if (Status is not null && PodStatusMerge.Same(Status, status))
+                {
+                    return;
+                }
+
+                Status = status;
+                _version++;
+            }
+
+            Kick();
+        }
+
+        public void Finish(Pod pod)
+        {
+            lock (_lock)
+            {
+                _pod = pod;
+                _finish = true;
+            }
+
+            Kick();
+        }
+
+        public void SeenInApi(Pod pod)
+        {
+            lock (_lock)
+            {
+                _pod = pod;
+                if (Status is null || _running || _written < _version || PodStatusMerge.Agrees(pod.Status, Status))
+                {
+                    if (!(_finish && !_deleted))
+                    {
+                        return;
+                    }
+                }
+                else
+                {
+                    _version++;
+                }
+            }
+
+            Kick();
+        }
+
+        public void End()
+        {
+            lock (_lock)
+            {
+                _ended = true;
+            }
+
+            _retry.Dispose();
+        }
+
+        private void Kick()
+        {
+            lock (_lock)
+            {
+                if (_running || _ended || !HasWorkLocked())
+                {
+                    return;
+                }
+
+                _running = true;
+            }
+
+            _ = Task.Run(RunAsync, CancellationToken.None);
+        }
+
+        private bool HasWorkLocked() => _written < _version || (_finish && !_deleted && _pod is { IsStatic: false, Metadata.DeletionTimestamp: not null });
+
+        private async Task RunAsync()
+        {
+            while (true)
+            {
+                Pod pod;
+                PodStatus? status;
+                long version;
+                bool finish;
+                lock (_lock)
+                {
+                    if (_ended || !HasWorkLocked() || _owner.Stopped.IsCancellationRequested)
+                    {
+                        _running = false;
+                        return;
+                    }
+
+                    (pod, status, version, finish) = (_pod!, Status, _version, _finish);
+                }
+
+                try
+                {
+                    bool gone = await _owner.WriteAsync(pod, status, finish, _owner.Stopped);
+                    lock (_lock)
+                    {
+                        _written = Math.Max(_written, version);
+                        _deleted |= gone;
+                        _failures = 0;
+                    }
+                }
+                catch (OperationCanceledException) when (_owner.Stopped.IsCancellationRequested)
+                {
+                    return;
+                }
+                catch (Exception e)
+                {
+                    _owner.LogWriteFailed(pod.Ref, e.Message);
+                    lock (_lock)
+                    {
+                        _running = false;
+                        TimeSpan delay = TimeSpan.FromMilliseconds(200) * Math.Pow(2, Math.Min(_failures++, 8));
+                        if (!_ended)
+                        {
+                            _retry.Change(delay < LongestDelay ? delay : LongestDelay, Timeout.InfiniteTimeSpan);
+                        }
+                    }
+
+                    return;
+                }
+            }
+        }
+    }
+
+    private TimeProvider Clock => time;
+
+    private CancellationToken Stopped => stop;
+
+    /// <summary>Writes one version; true where the pod is gone from the API server.</summary>
+    private async Task<bool> WriteAsync(Pod pod, PodStatus? status, bool finish, CancellationToken cancellationToken)
+    {
+        Pod? target = pod.IsStatic ? pods.MirrorOf(pod) : pod;
+        if (target is null)
+        {
+            return false;
+        }
+
+        await _writes.WaitAsync(cancellationToken);
+        try
+        {
+            Pod? current = await writer.GetAsync(target.Metadata.Namespace ?? "", target.Metadata.Name ?? "", cancellationToken);
+            if (current is null || current.Uid != target.Uid)
+            {
+                return true;
+            }
+
+            if (status is not null)
+            {
+                PodStatus merged = PodStatusMerge.Merge(current, status, couldHaveRunningContainers(pod.Uid));
+                if (!PodStatusMerge.Same(current.Status, merged))
+                {
+                    current = await writer.PatchStatusAsync(current, merged, cancellationToken);
+                    if (current is null)
+                    {
+                        return true;
+                    }
+                }
+            }
+
+            if (finish && !pod.IsStatic && current.Metadata.DeletionTimestamp is not null)
+            {
+                if (current.Status.Phase is not ("Failed" or "Succeeded"))
+                {
+                    throw new InvalidOperationException("its last status has not arrived there yet");
+                }
+
+                await writer.DeleteAsync(current, cancellationToken);
+                return true;
+            }
+
+            return false;
+        }
+        finally
+        {
+            _writes.Release();
+        }
+    }
+}

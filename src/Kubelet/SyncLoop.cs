@@ -1,0 +1,96 @@
+using System.Threading.Channels;
+using Microsoft.Extensions.Logging;
+using NodeAgent.Kubelet.Pods;
+using NodeAgent.Kubelet.Sources;
+using NodeAgent.Kubelet.Status;
+using NodeAgent.Kubelet.Workers;
+
+namespace NodeAgent.Kubelet;
+
+/// <summary>
+/// The one loop that turns updates of the desired state into worker signals. Everything else (observations, verdicts, changed
+/// secrets) only names a pod whose worker is woken. Source: pkg/kubelet/kubelet.go (syncLoop).
+/// </summary>
+public sealed partial class SyncLoop(PodManager pods, PodWorkers workers, StatusManager statuses, Action beat, ILogger<SyncLoop> logger)
+{
+    private readonly Channel<PodUpdate> _updates = Channel.CreateUnbounded<PodUpdate>(new UnboundedChannelOptions { SingleReader = true });
+
+    /// <summary>Raised when a pod left its source.</summary>
+    public event Action<PodUid>? PodRemoved;
+
+    /// <summary>Takes an update; never blocks.</summary>
+    public void Post(PodUpdate update) => _updates.Writer.TryWrite(update);
+
+    /// <summary>Wakes a pod's worker.</summary>
+    public void Wake(PodUid uid) => workers.Wake(uid);
+
+    /// <summary>Wakes every worker (the node's network or addresses changed).</summary>
+    public void WakeAll()
+    {
+        foreach (PodUid uid in workers.Known)
+        {
+            workers.Wake(uid);
+        }
+    }
+
+    /// <summary>True once the queue is empty: a look for the watchdog.</summary>
+    public bool Idle => _updates.Reader.Count == 0;
+
+    /// <summary>Runs until cancelled.</summary>
+    public async Task RunAsync(CancellationToken cancellationToken)
+    {
+        try
+        {
+            await foreach (PodUpdate update in _updates.Reader.ReadAllAsync(cancellationToken))
+            {
+                Handle(update);
+                beat();
+            }
+        }
+        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+        {
+        }
+    }
+
+    private void Handle(PodUpdate update)
+    {
+        if (update.Pod.IsMirror)
+        {
+            HandleMirror(update);
+            return;
+        }
+
+        if (update.Kind == PodUpdateKind.Remove)
+        {
+            pods.Remove(update.Pod);
+            workers.Update(update);
+            LogRemoved(update.Pod.Ref);
+            PodRemoved?.Invoke(update.Pod.Uid);
+            return;
+        }
+
+        pods.Set(update.Pod);
+        workers.Update(update);
+        statuses.Reconcile(update.Pod);
+    }
+
+    private void HandleMirror(PodUpdate update)
+    {
+        if (update.Kind == PodUpdateKind.Remove)
+        {
+            pods.Remove(update.Pod);
+        }
+        else
+        {
+            pods.Set(update.Pod);
+        }
+
+        if (pods.Find(update.Pod.Metadata.Namespace ?? "", update.Pod.Metadata.Name ?? "") is { IsStatic: true } source)
+        {
+            workers.Wake(source.Uid);
+        }
+    }
+
+    [LoggerMessage(2001, LogLevel.Debug, "Pod {Pod} left its source")]
+    private partial void LogRemoved(PodRef pod);
+}
