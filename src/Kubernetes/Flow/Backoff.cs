@@ -20,15 +20,15 @@ public sealed class Backoff<TKey>(TimeSpan initial, TimeSpan maximum, TimeProvid
             return _entries.TryGetValue(key, out Entry entry) ? entry.Wait : TimeSpan.Zero;
     }
 
-    /// <summary>Moves the key to its next wait, counted from <paramref name="now"/>. Limits of one key may differ from the common ones.</summary>
-    public TimeSpan Next(TKey key, DateTimeOffset now, TimeSpan? initialOfKey = null, TimeSpan? maximumOfKey = null)
+    /// <summary>Moves the key to its next wait after a failure at <paramref name="eventTime"/>. Limits of one key may differ from the common ones.</summary>
+    public TimeSpan Next(TKey key, DateTimeOffset eventTime, TimeSpan? initialOfKey = null, TimeSpan? maximumOfKey = null)
     {
         TimeSpan first = initialOfKey ?? initial, most = maximumOfKey ?? maximum;
         lock (_gate)
         {
-            bool fresh = !_entries.TryGetValue(key, out Entry entry) || Expired(entry, now);
+            bool fresh = !_entries.TryGetValue(key, out Entry entry) || Expired(entry, eventTime);
             TimeSpan wait = fresh ? first : TimeSpan.FromTicks(Math.Min(entry.Wait.Ticks * 2, most.Ticks));
-            _entries[key] = new Entry(wait, now, most);
+            _entries[key] = new Entry(wait, time.GetUtcNow(), most);
             return wait;
         }
     }
@@ -41,7 +41,7 @@ public sealed class Backoff<TKey>(TimeSpan initial, TimeSpan maximum, TimeProvid
     {
         DateTimeOffset now = time.GetUtcNow();
         lock (_gate)
-            return _entries.TryGetValue(key, out Entry entry) && now - eventTime <= entry.Maximum * 2 && now - eventTime < entry.Wait;
+            return _entries.TryGetValue(key, out Entry entry) && !Expired(entry, eventTime) && now - eventTime < entry.Wait;
     }
 
     /// <summary>True when less than the key's wait has passed since the last <see cref="Next(TKey)"/>, counted at <paramref name="eventTime"/>.</summary>
