@@ -17,7 +17,7 @@ internal static class JsonPaths
             while (reader.Read() && reader.TokenStartIndex <= offset)
                 Follow(ref reader, levels);
         }
-        catch (JsonException)
+        catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
             // Broken beyond this point; the path up to here is the answer.
         }

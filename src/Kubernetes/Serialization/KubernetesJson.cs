@@ -12,6 +12,7 @@ namespace NodeAgent.Kubernetes.Serialization;
 /// </summary>
 public static class KubernetesJson
 {
+    private static readonly JsonReaderOptions ReaderOptions = new() { MaxDepth = YamlReader.MaxDepth };
     private static readonly JsonWriterOptions WriterOptions = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
     /// <summary>The object as UTF-8 JSON.</summary>
@@ -38,14 +39,14 @@ public static class KubernetesJson
 
     /// <summary>The object as a JSON tree, for patches and strict checks.</summary>
     public static JsonObject SerializeToNode<T>(T value)
-        where T : class, IJsonObject<T> => JsonNode.Parse(SerializeToUtf8Bytes(value))!.AsObject();
+        where T : class, IJsonObject<T> => JsonNode.Parse(SerializeToUtf8Bytes(value), null, new JsonDocumentOptions { MaxDepth = YamlReader.MaxDepth })!.AsObject();
 
     /// <summary>Reads one object; nothing but white space may follow it.</summary>
     /// <exception cref="JsonException">The text is no JSON or not of the type's shape; the message names the path.</exception>
     public static T Deserialize<T>(ReadOnlySpan<byte> utf8Json)
         where T : class, IJsonObject<T>
     {
-        Utf8JsonReader reader = new(utf8Json);
+        Utf8JsonReader reader = new(utf8Json, ReaderOptions);
         try
         {
             reader.Read();
@@ -57,6 +58,12 @@ public static class KubernetesJson
         {
             string path = JsonPaths.At(utf8Json, reader.TokenStartIndex);
             throw new JsonException($"{typeof(T).Name} {path}: {e.Message}", path, e.LineNumber, e.BytePositionInLine, e);
+        }
+        catch (InvalidOperationException e)
+        {
+            // The reader's word for text that is not UTF-8.
+            string path = JsonPaths.At(utf8Json, reader.TokenStartIndex);
+            throw new JsonException($"{typeof(T).Name} {path}: {e.Message}", path, null, null, e);
         }
     }
 
