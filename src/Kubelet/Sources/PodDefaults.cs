@@ -1,0 +1,75 @@
+using NodeAgent.Kubernetes.Objects;
+
+namespace NodeAgent.Kubelet.Sources;
+
+/// <summary>What the API server would have filled in: static pods never pass it. Pure. Source: pkg/apis/core/v1/defaults.go.</summary>
+internal static class PodDefaults
+{
+    private const int ReadOnlyForAll = 420;
+
+    public static Pod Apply(Pod pod)
+    {
+        PodSpec spec = pod.Spec;
+        return pod with
+        {
+            ApiVersion = "v1",
+            Kind = "Pod",
+            Spec = spec with
+            {
+                RestartPolicy = spec.RestartPolicy ?? "Always",
+                DnsPolicy = spec.DnsPolicy ?? "ClusterFirst",
+                TerminationGracePeriodSeconds = spec.TerminationGracePeriodSeconds ?? 30,
+                SchedulerName = spec.SchedulerName ?? "default-scheduler",
+                EnableServiceLinks = spec.EnableServiceLinks ?? true,
+                SecurityContext = spec.SecurityContext ?? new PodSecurityContext(),
+                Containers = [.. spec.Containers.Select(c => Container(c, spec.HostNetwork == true))],
+                InitContainers = [.. spec.InitContainers.Select(c => Container(c, spec.HostNetwork == true))],
+                Volumes = [.. spec.Volumes.Select(Volume)],
+            },
+        };
+    }
+
+    private static Container Container(Container c, bool hostNetwork) => c with
+    {
+        ImagePullPolicy = c.ImagePullPolicy ?? (TagIsLatest(c.Image ?? "") ? "Always" : "IfNotPresent"),
+        TerminationMessagePath = c.TerminationMessagePath ?? "/dev/termination-log",
+        TerminationMessagePolicy = c.TerminationMessagePolicy ?? "File",
+        Resources = c.Resources is { Limits.Count: > 0 } r
+            ? r with { Requests = r.Limits.Concat(r.Requests).GroupBy(p => p.Key).ToDictionary(g => g.Key, g => g.Last().Value) }
+            : c.Resources,
+        Ports = [.. c.Ports.Select(p => p with { Protocol = p.Protocol ?? "TCP", HostPort = hostNetwork ? p.HostPort ?? p.ContainerPortValue : p.HostPort })],
+        LivenessProbe = Probe(c.LivenessProbe),
+        ReadinessProbe = Probe(c.ReadinessProbe),
+        StartupProbe = Probe(c.StartupProbe),
+    };
+
+    private static Probe? Probe(Probe? p) => p is null ? null : p with
+    {
+        TimeoutSeconds = p.TimeoutSeconds ?? 1,
+        PeriodSeconds = p.PeriodSeconds ?? 10,
+        SuccessThreshold = p.SuccessThreshold ?? 1,
+        FailureThreshold = p.FailureThreshold ?? 3,
+        HttpGet = p.HttpGet is null ? null : p.HttpGet with { Path = p.HttpGet.Path is { Length: > 0 } path ? path : "/", Scheme = p.HttpGet.Scheme ?? "HTTP" },
+    };
+
+    private static Volume Volume(Volume v) => v with
+    {
+        Secret = v.Secret is null ? null : v.Secret with { DefaultMode = v.Secret.DefaultMode ?? ReadOnlyForAll },
+        ConfigMap = v.ConfigMap is null ? null : v.ConfigMap with { DefaultMode = v.ConfigMap.DefaultMode ?? ReadOnlyForAll },
+        DownwardAPI = v.DownwardAPI is null ? null : v.DownwardAPI with { DefaultMode = v.DownwardAPI.DefaultMode ?? ReadOnlyForAll },
+        Projected = v.Projected is null ? null : v.Projected with { DefaultMode = v.Projected.DefaultMode ?? ReadOnlyForAll },
+        HostPath = v.HostPath is null ? null : v.HostPath with { Type = v.HostPath.Type ?? "" },
+    };
+
+    /// <summary>No tag and no digest means latest.</summary>
+    private static bool TagIsLatest(string image)
+    {
+        if (image.Contains('@', StringComparison.Ordinal))
+        {
+            return false;
+        }
+
+        int colon = image.LastIndexOf(':');
+        return colon <= image.LastIndexOf('/') || image[(colon + 1)..] == "latest";
+    }
+}

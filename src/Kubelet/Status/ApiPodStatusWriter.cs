@@ -1,0 +1,59 @@
+using System.Text.Json.Nodes;
+using NodeAgent.Kubelet.Pods;
+using NodeAgent.Kubernetes.Objects;
+using NodeAgent.Kubernetes.Rest;
+
+namespace NodeAgent.Kubelet.Status;
+
+/// <summary>Writes statuses with the API client.</summary>
+/// <param name="client">The node's client.</param>
+/// <param name="createPatch">Two-way strategic merge patch between two pods as JSON; null where there is no difference.</param>
+public sealed class ApiPodStatusWriter(IKubernetesClient client, Func<Pod, Pod, JsonObject?> createPatch) : IPodStatusWriter
+{
+    /// <inheritdoc/>
+    public async Task<Pod?> GetAsync(string @namespace, string name, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await client.GetAsync<Pod>(@namespace, name, cancellationToken: cancellationToken);
+        }
+        catch (ApiException e) when (e.IsNotFound)
+        {
+            return null;
+        }
+    }
+
+    /// <inheritdoc/>
+    public async Task<Pod?> PatchStatusAsync(Pod current, PodStatus status, CancellationToken cancellationToken)
+    {
+        if (createPatch(current, current with { Status = status }) is not { } patch)
+        {
+            return current;
+        }
+
+        patch["metadata"] = new JsonObject { ["uid"] = current.Metadata.Uid };
+        try
+        {
+            return await client.PatchAsync<Pod>(
+                current.Metadata.Namespace, current.Metadata.Name ?? "", Patch.StrategicMerge(patch), "status", cancellationToken);
+        }
+        catch (ApiException e) when (e.IsNotFound || (e.IsConflict && e.Message.Contains("uid", StringComparison.OrdinalIgnoreCase)))
+        {
+            return null;
+        }
+    }
+
+    /// <inheritdoc/>
+    public async Task DeleteAsync(Pod pod, CancellationToken cancellationToken)
+    {
+        try
+        {
+            var options = new DeleteOptions { GracePeriodSeconds = 0, Preconditions = new Preconditions { Uid = pod.Metadata.Uid } };
+            await client.DeleteAsync<Pod>(pod.Metadata.Namespace, pod.Metadata.Name ?? "", options, cancellationToken);
+        }
+        catch (ApiException e) when (e.IsNotFound || e.IsConflict)
+        {
+            // Gone, or another pod of that name: either way ours is no more.
+        }
+    }
+}
