@@ -153,9 +153,8 @@ public sealed class PodObjectStore : IPodObjectStore, IDisposable
     private void Follow<T>(Entry entry, IInformer<T> informer, Func<T, bool> isImmutable)
         where T : class, IKubernetesObject
     {
-        var name = new NamespacedName(entry.Reference.Namespace, entry.Reference.Name);
         entry.Synced = informer.HasSynced;
-        entry.Current = () => informer.Lister.Get(name);
+        entry.Current = () => informer.Lister.List() is [var only, ..] ? only : null;
         informer.AddHandler(new Handler<T>(item =>
         {
             if (item is not null && isImmutable(item))
