@@ -1,0 +1,138 @@
+using System.Net;
+using System.Net.Http.Headers;
+using NodeAgent.Kubernetes.Flow;
+
+namespace NodeAgent.Kubernetes.Rest;
+
+/// <summary>
+/// Sends requests: rate limit, credentials, time limit, and repetition of what is safe. Repeated are: 401 once with renewed
+/// credentials; 429, which means not handled; reads after a 5xx that names a time to come back, and after a lost connection.
+/// </summary>
+internal sealed class RequestSender(ClientConfiguration configuration, KubernetesClientOptions options, TimeProvider time) : IDisposable
+{
+    private static readonly TimeSpan LongestRetryAfter = TimeSpan.FromMinutes(1);
+    private readonly ConnectionSet _connections = new(configuration, options, time);
+    private readonly RateLimiter _limiter = new(options.Qps, options.Burst, time);
+    private readonly bool _http2 = configuration.Server.Scheme == Uri.UriSchemeHttps;
+
+    internal void DropConnections() => _connections.Drop();
+
+    public void Dispose() => _connections.Dispose();
+
+    /// <summary>The first final 2xx answer, its head read, its body not. The caller disposes it.</summary>
+    internal async Task<Attempt> SendAsync(ApiRequest request, CancellationToken cancellationToken)
+    {
+        bool renewed = false;
+        for (int retries = 0; ; retries++)
+        {
+            await _limiter.AcceptAsync(cancellationToken);
+            AuthenticationHeaderValue? credentials =
+                configuration.Credentials is { } source ? await source.GetAsync(cancellationToken) : null;
+            TimeSpan wait;
+            try
+            {
+                Attempt attempt = await TryAsync(request, credentials, cancellationToken);
+                return attempt;
+            }
+            catch (ApiException e) when (e.IsUnauthorized && !renewed && configuration.Credentials is not null)
+            {
+                renewed = true;
+                configuration.Credentials.Rejected(credentials);
+                wait = TimeSpan.Zero;
+            }
+            catch (ApiException e) when (retries < options.MaximumRetries && MayRepeat(request, e))
+            {
+                wait = e.RetryAfter!.Value;
+            }
+            catch (ApiUnreachableException e) when (retries < Math.Min(2, options.MaximumRetries) && MayRepeat(request, e))
+            {
+                wait = TimeSpan.FromSeconds(1) * retries;
+            }
+            if (wait > TimeSpan.Zero)
+                await Task.Delay(wait, time, cancellationToken);
+        }
+    }
+
+    private static bool MayRepeat(ApiRequest request, ApiException e)
+    {
+        if (e.RetryAfter is not { } wait || wait > LongestRetryAfter)
+            return false;
+        return e.IsTooManyRequests || (request.Repeatable && (int)e.StatusCode >= 500);
+    }
+
+    private static bool MayRepeat(ApiRequest request, ApiUnreachableException e) =>
+        request.Repeatable && !e.TimedOut && ConnectionErrors.IsConnectionLost(e.InnerException);
+
+    private async Task<Attempt> TryAsync(ApiRequest request, AuthenticationHeaderValue? credentials, CancellationToken cancellationToken)
+    {
+        Attempt attempt = new(await _connections.AcquireAsync(cancellationToken), request.Timeout, time, cancellationToken);
+        bool handedOver = false;
+        try
+        {
+            using HttpRequestMessage message = Message(request, credentials);
+            attempt.Response = await attempt.Invoker.SendAsync(message, attempt.Token);
+            if (!attempt.Response.IsSuccessStatusCode)
+                throw await ErrorAsync(attempt, request);
+            handedOver = true;
+            return attempt;
+        }
+        catch (Exception e) when (ConnectionErrors.IsConnectionFailure(e))
+        {
+            throw attempt.Explain(e, request.ToString(), configuration);
+        }
+        finally
+        {
+            if (!handedOver)
+                attempt.Dispose();
+        }
+    }
+
+    private async Task<ApiException> ErrorAsync(Attempt attempt, ApiRequest request)
+    {
+        using PooledBuffer body = new(4096, 1 << 20);
+        await using Stream stream = await attempt.Response!.Content.ReadAsStreamAsync(attempt.Token);
+        while (await body.FillAsync(stream, attempt.Token) > 0)
+        {
+        }
+        return ErrorAnswers.From(attempt.Response, body.Unread, request.ToString(), time);
+    }
+
+    private HttpRequestMessage Message(ApiRequest request, AuthenticationHeaderValue? credentials)
+    {
+        string prefix = configuration.Server.AbsoluteUri.TrimEnd('/');
+        HttpRequestMessage message = new(request.Method, new Uri(prefix + request.PathAndQuery))
+        {
+            Version = _http2 ? HttpVersion.Version20 : HttpVersion.Version11,
+            VersionPolicy = HttpVersionPolicy.RequestVersionOrLower,
+        };
+        HttpRequestHeaders headers = message.Headers;
+        headers.TryAddWithoutValidation("Accept", "application/json");
+        headers.TryAddWithoutValidation("User-Agent", options.UserAgent);
+        headers.Authorization = credentials;
+        // The handler takes the name for SNI and for the certificate from the Host header.
+        if (configuration.TlsServerName is { Length: > 0 } name)
+            headers.Host = name;
+        if (configuration.Impersonate is { } other)
+            AddImpersonation(headers, other);
+        if (!request.Body.IsEmpty)
+        {
+            message.Content = new ReadOnlyMemoryContent(request.Body);
+            message.Content.Headers.TryAddWithoutValidation("Content-Type", request.ContentType ?? "application/json");
+        }
+        return message;
+    }
+
+    private static void AddImpersonation(HttpRequestHeaders headers, Impersonation other)
+    {
+        headers.TryAddWithoutValidation("Impersonate-User", other.User);
+        if (!string.IsNullOrEmpty(other.Uid))
+            headers.TryAddWithoutValidation("Impersonate-Uid", other.Uid);
+        foreach (string group in other.Groups)
+            headers.TryAddWithoutValidation("Impersonate-Group", group);
+        foreach ((string key, IReadOnlyList<string> values) in other.Extra)
+        {
+            foreach (string value in values)
+                headers.TryAddWithoutValidation("Impersonate-Extra-" + Uri.EscapeDataString(key), value);
+        }
+    }
+}
