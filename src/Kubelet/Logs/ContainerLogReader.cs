@@ -1,0 +1,253 @@
+using System.Buffers;
+using System.Globalization;
+using System.Text;
+using Microsoft.Win32.SafeHandles;
+using NodeAgent.Linux.Inotify;
+
+namespace NodeAgent.Kubelet.Logs;
+
+/// <summary>Where a log goes. Each call is flushed to the reader before it returns.</summary>
+public interface ILogSink
+{
+    /// <summary>Writes bytes of one or more lines.</summary>
+    ValueTask WriteAsync(ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken);
+}
+
+/// <summary>
+/// Copies a container's CRI log to a sink. Following waits on inotify with a check each second beside, re-opens a file that was rotated
+/// or truncated, and ends when the container does. Source: cri-client/pkg/logs/logs.go.
+/// </summary>
+/// <param name="inotify">Shared watcher.</param>
+/// <param name="time">Clock.</param>
+public sealed class ContainerLogReader(InotifyWatcher inotify, TimeProvider time)
+{
+    private const int BufferSize = 64 * 1024;
+    private const int LongestLine = 1024 * 1024;
+    private static readonly TimeSpan Recheck = TimeSpan.FromSeconds(1);
+
+    /// <summary>Copies what the options ask for.</summary>
+    /// <param name="path">The log file (a symbolic link is resolved once).</param>
+    /// <param name="options">What to copy.</param>
+    /// <param name="isRunning">Whether the container still runs; asked only when following, at the end of the file.</param>
+    /// <param name="sink">Where to.</param>
+    /// <param name="cancellationToken">The reader went away.</param>
+    /// <exception cref="IOException">The file cannot be read.</exception>
+    public async Task ReadAsync(string path, PodLogOptions options, Func<CancellationToken, ValueTask<bool>> isRunning, ILogSink sink, CancellationToken cancellationToken)
+    {
+        string file = File.ResolveLinkTarget(path, returnFinalTarget: true)?.FullName ?? path;
+        LogCopy copy = new(options, options.Since(time.GetUtcNow()), sink);
+        using Signal signal = new();
+        using IDisposable? watch = options.Follow ? inotify.Watch(Path.GetDirectoryName(file)!, Interesting, signal.OnEvent(Path.GetFileName(file))) : null;
+        SafeFileHandle handle = Open(file);
+        try
+        {
+            long offset = options.TailLines is { } lines ? LogTail.Find(handle, RandomAccess.GetLength(handle), lines) : 0;
+            bool running = true;
+            while (true)
+            {
+                // Whether it runs is asked before the last look, so that nothing written before its end is missed.
+                (offset, bool done) = await copy.CopyAsync(handle, offset, last: !options.Follow || !running, cancellationToken);
+                if (done || !options.Follow || !running)
+                {
+                    return;
+                }
+
+                running = await isRunning(cancellationToken);
+                if (running)
+                {
+                    await signal.WaitAsync(Recheck, time, cancellationToken);
+                }
+
+                if (Replaced(file, handle, offset))
+                {
+                    (_, done) = await copy.CopyAsync(handle, offset, last: false, cancellationToken);
+                    SafeFileHandle? next = TryOpen(file);
+                    if (next is not null && !done)
+                    {
+                        handle.Dispose();
+                        (handle, offset) = (next, 0);
+                    }
+                }
+            }
+        }
+        finally
+        {
+            handle.Dispose();
+        }
+    }
+
+    private static InotifyEvents Interesting => InotifyEvents.Modify | InotifyEvents.Create | InotifyEvents.MovedTo | InotifyEvents.MovedFrom | InotifyEvents.Delete;
+
+    private static SafeFileHandle Open(string file) => File.OpenHandle(file, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
+
+    private static SafeFileHandle? TryOpen(string file)
+    {
+        try
+        {
+            return Open(file);
+        }
+        catch (FileNotFoundException)
+        {
+            return null;
+        }
+    }
+
+    // Rotation renames the file and the runtime makes a new one of the same name; a truncated one is shorter than what was read.
+    private static bool Replaced(string file, SafeFileHandle handle, long offset)
+    {
+        if (RandomAccess.GetLength(handle) < offset)
+        {
+            return true;
+        }
+
+        using SafeFileHandle? current = TryOpen(file);
+        return current is not null && FileIdentity.Of(handle) != FileIdentity.Of(current);
+    }
+
+    private sealed class Signal : IDisposable
+    {
+        private readonly SemaphoreSlim _changed = new(0, 1);
+
+        public Action<InotifyEvent> OnEvent(string name) => e =>
+        {
+            if (e.Name == name || e.Events.HasFlag(InotifyEvents.Overflow))
+            {
+                Release();
+            }
+        };
+
+        public async Task WaitAsync(TimeSpan atMost, TimeProvider time, CancellationToken cancellationToken)
+        {
+            using CancellationTokenSource recheck = new(atMost, time);
+            using CancellationTokenSource either = CancellationTokenSource.CreateLinkedTokenSource(recheck.Token, cancellationToken);
+            await _changed.WaitAsync(either.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            cancellationToken.ThrowIfCancellationRequested();
+        }
+
+        public void Dispose() => _changed.Dispose();
+
+        private void Release()
+        {
+            try
+            {
+                _changed.Release();
+            }
+            catch (Exception e) when (e is SemaphoreFullException or ObjectDisposedException)
+            {
+                // A look is due already, or nobody waits any more.
+            }
+        }
+    }
+
+    /// <summary>Parses and filters what is read from one file after another.</summary>
+    private sealed class LogCopy(PodLogOptions options, DateTimeOffset? since, ILogSink sink)
+    {
+        private readonly ArrayBufferWriter<byte> _out = new(BufferSize);
+        private long? _left = options.LimitBytes;
+        private bool _atLineStart = true;
+
+        /// <summary>Copies from an offset to the end of the file; a line without newline waits for the rest unless it is the last look.</summary>
+        public async Task<(long Offset, bool Done)> CopyAsync(SafeFileHandle file, long offset, bool last, CancellationToken cancellationToken)
+        {
+            byte[] buffer = ArrayPool<byte>.Shared.Rent(BufferSize);
+            try
+            {
+                while (true)
+                {
+                    int read = LogTail.ReadFully(file, buffer, offset);
+                    int used = Consume(buffer.AsSpan(0, read), last && read < buffer.Length);
+                    await FlushAsync(cancellationToken);
+                    offset += used;
+                    if (_left == 0 || (used == 0 && read < buffer.Length))
+                    {
+                        return (offset, _left == 0);
+                    }
+
+                    if (used == 0 && read == buffer.Length)
+                    {
+                        // A line longer than the buffer: a larger one, up to the limit; beyond, it is passed over.
+                        if (buffer.Length >= LongestLine)
+                        {
+                            offset += read;
+                            continue;
+                        }
+
+                        byte[] larger = ArrayPool<byte>.Shared.Rent(buffer.Length * 2);
+                        ArrayPool<byte>.Shared.Return(buffer);
+                        buffer = larger;
+                    }
+                }
+            }
+            finally
+            {
+                ArrayPool<byte>.Shared.Return(buffer);
+            }
+        }
+
+        private int Consume(ReadOnlySpan<byte> data, bool lastIsWhole)
+        {
+            int used = 0;
+            while (used < data.Length && _left != 0)
+            {
+                int newline = data[used..].IndexOf((byte)'\n');
+                if (newline < 0 && !lastIsWhole)
+                {
+                    break;
+                }
+
+                int length = newline < 0 ? data.Length - used : newline + 1;
+                Line(data.Slice(used, length));
+                used += length;
+            }
+
+            return used;
+        }
+
+        private void Line(ReadOnlySpan<byte> line)
+        {
+            if (!CriLogParser.TryParse(line, out CriLogRecord record, out ReadOnlySpan<byte> content) || (since is { } from && record.Time < from)
+                || (options.Stream != "All" && options.Stream != record.Stream.ToString()))
+            {
+                return;
+            }
+
+            if (options.Timestamps && _atLineStart)
+            {
+                Put(Timestamp(line[..line.IndexOf((byte)' ')], record.Time));
+            }
+
+            Put(content);
+            _atLineStart = !record.Partial;
+        }
+
+        private void Put(ReadOnlySpan<byte> bytes)
+        {
+            if (_left is { } left)
+            {
+                bytes = bytes[..(int)Math.Min(left, bytes.Length)];
+                _left = left - bytes.Length;
+            }
+
+            _out.Write(bytes);
+        }
+
+        private async ValueTask FlushAsync(CancellationToken cancellationToken)
+        {
+            if (_out.WrittenCount > 0)
+            {
+                await sink.WriteAsync(_out.WrittenMemory, cancellationToken);
+                _out.ResetWrittenCount();
+            }
+        }
+
+        // RFC 3339 with nine digits always, as upstream prints it, and a space.
+        private static byte[] Timestamp(ReadOnlySpan<byte> text, DateTimeOffset time)
+        {
+            int dot = text.IndexOf((byte)'.');
+            int digits = dot < 0 ? 0 : text[(dot + 1)..].IndexOfAnyExceptInRange((byte)'0', (byte)'9');
+            string fraction = digits > 0 ? Encoding.ASCII.GetString(text.Slice(dot + 1, Math.Min(digits, 9))) : "";
+            string zone = time.Offset == TimeSpan.Zero ? "Z" : time.ToString("zzz", CultureInfo.InvariantCulture);
+            return Encoding.ASCII.GetBytes(string.Create(CultureInfo.InvariantCulture, $"{time:yyyy-MM-ddTHH:mm:ss}.{fraction.PadRight(9, '0')}{zone} "));
+        }
+    }
+}

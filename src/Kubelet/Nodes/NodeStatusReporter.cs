@@ -1,0 +1,305 @@
+using Microsoft.Extensions.Logging;
+using NodeAgent.Kubernetes.Objects;
+using NodeAgent.Kubernetes.Rest;
+using NodeAgent.Linux.Network;
+
+namespace NodeAgent.Kubelet.Nodes;
+
+/// <summary>Where the figures of the status come from.</summary>
+/// <param name="Host">The host.</param>
+/// <param name="Network">Its network.</param>
+/// <param name="Runtime">The runtime's state.</param>
+/// <param name="Images">Images.</param>
+/// <param name="Health">Other parts' health.</param>
+public sealed record NodeStatusSources(IHostObserver Host, IHostNetwork Network, RuntimeStateMonitor Runtime, INodeImageSource Images, INodeHealth Health);
+
+/// <summary>
+/// Registers the Node (again where it was deleted) and keeps its status: looks every nodeStatusUpdateFrequency and at once when the
+/// runtime's readiness changes; writes on a change, else every nodeStatusReportFrequency.
+/// </summary>
+/// <param name="client">A client of its own for heartbeats, without rate limit.</param>
+/// <param name="options">Settings.</param>
+/// <param name="sources">Figures.</param>
+/// <param name="info">Learns of each Node seen.</param>
+/// <param name="events">Events about the node.</param>
+/// <param name="time">Clock.</param>
+/// <param name="logger">Log.</param>
+public sealed partial class NodeStatusReporter(
+    IKubernetesClient client, NodeOptions options, NodeStatusSources sources, NodeInfo info, NodeEvents events, TimeProvider time, ILogger<NodeStatusReporter> logger)
+{
+    private const int Tries = 5;
+    private static readonly TimeSpan ImagesPeriod = TimeSpan.FromSeconds(30);
+    private readonly NodePressureTracker _pressure = new(EvictionThresholds.Parse(options.EvictionHard), options.PressureTransitionPeriod);
+    private readonly SemaphoreSlim _wake = new(0, 1);
+    private IReadOnlyList<NodeImage>? _images;
+    private string? _imageFileSystem;
+    private DateTimeOffset _imagesListed;
+    private DateTimeOffset _lastReport;
+    private TimeSpan _reportDelay;
+    private string? _loggedFailure;
+    private IReadOnlyList<string> _pressures = [];
+
+    /// <summary>Pressure conditions that hold now, for admission.</summary>
+    public IReadOnlyList<string> Pressures => Volatile.Read(ref _pressures);
+
+    /// <summary>True once the Node exists on the API server.</summary>
+    public bool Registered { get; private set; }
+
+    /// <summary>Looks at once.</summary>
+    public void Wake()
+    {
+        try
+        {
+            _wake.Release();
+        }
+        catch (SemaphoreFullException)
+        {
+            // A look is due already.
+        }
+    }
+
+    /// <summary>Registers and reports until cancelled.</summary>
+    public async Task RunAsync(CancellationToken cancellationToken)
+    {
+        sources.Runtime.Changed += Wake;
+        info.Gone += Wake;
+        try
+        {
+            while (true)
+            {
+                if (!Registered && options.RegisterNode)
+                {
+                    await RegisterAsync(cancellationToken);
+                }
+
+                await SyncAsync(cancellationToken);
+                await _wake.WaitAsync(Jittered(options.UpdateFrequency), cancellationToken);
+            }
+        }
+        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+        {
+            // The end that was asked for.
+        }
+        finally
+        {
+            sources.Runtime.Changed -= Wake;
+            info.Gone -= Wake;
+        }
+    }
+
+    /// <summary>Creates the Node, or puts right the one that exists; waits 100 ms, doubling to 7 s, between tries.</summary>
+    public async Task RegisterAsync(CancellationToken cancellationToken)
+    {
+        TimeSpan wait = TimeSpan.FromMilliseconds(100);
+        while (!await TryRegisterAsync(cancellationToken))
+        {
+            await Task.Delay(wait, time, cancellationToken);
+            wait = TimeSpan.FromTicks(Math.Min(wait.Ticks * 2, TimeSpan.FromSeconds(7).Ticks));
+        }
+
+        Registered = true;
+        _loggedFailure = null;
+    }
+
+    /// <summary>One look, with up to five tries to write.</summary>
+    public async Task SyncAsync(CancellationToken cancellationToken)
+    {
+        for (int attempt = 0; attempt < Tries; attempt++)
+        {
+            try
+            {
+                await TrySyncAsync(useCache: attempt == 0, cancellationToken);
+                _loggedFailure = null;
+                return;
+            }
+            catch (ApiException e) when (e.IsNotFound)
+            {
+                Registered = !options.RegisterNode;
+                if (options.RegisterNode)
+                {
+                    LogGone(options.NodeName);
+                    await RegisterAsync(cancellationToken);
+                    return;
+                }
+            }
+            catch (Exception e) when (e is KubernetesException or IOException or InvalidOperationException)
+            {
+                LogFailureOnce(e);
+                if (attempt > 0)
+                {
+                    client.DropConnections();
+                }
+            }
+        }
+    }
+
+    private async Task<bool> TryRegisterAsync(CancellationToken cancellationToken)
+    {
+        try
+        {
+            NodeObservation seen = await ObserveAsync([], cancellationToken);
+            Node wanted = NodeRegistration.Initial(options, seen);
+            info.Computed(wanted.Status);
+            try
+            {
+                Created(await client.CreateAsync(wanted, cancellationToken));
+                return true;
+            }
+            catch (ApiException e) when (e.IsAlreadyExists || e.IsForbidden)
+            {
+                Node existing = await client.GetAsync<Node>(null, options.NodeName, null, cancellationToken);
+                await ReconcileAsync(existing, cancellationToken);
+                return true;
+            }
+        }
+        catch (Exception e) when (e is KubernetesException or IOException or InvalidOperationException)
+        {
+            LogFailureOnce(e);
+            return false;
+        }
+    }
+
+    private void Created(Node node)
+    {
+        LogRegistered(options.NodeName);
+        _lastReport = time.GetUtcNow();
+        info.Observe(node);
+    }
+
+    private async Task ReconcileAsync(Node existing, CancellationToken cancellationToken)
+    {
+        Node mended = NodeRegistration.Reconcile(existing, options);
+        info.Observe(existing);
+        if (NodeStatusPatch.Create(existing, mended) is { } patch)
+        {
+            info.Observe(await client.PatchAsync<Node>(null, options.NodeName, Patch.StrategicMerge(patch), "status", cancellationToken));
+        }
+    }
+
+    private async Task TrySyncAsync(bool useCache, CancellationToken cancellationToken)
+    {
+        NodeObservation seen = await ObserveAsync(info.Current?.Status.Addresses ?? [], cancellationToken);
+        Node node = (useCache ? info.Current : null) ?? await client.GetAsync<Node>(null, options.NodeName, useCache ? "0" : null, cancellationToken);
+        Node wanted = NodeRegistration.Reconcile(node, options) with { Status = NodeStatusSetters.Apply(node.Status, options, seen) };
+        info.Computed(wanted.Status);
+        bool changed = NodeStatusPatch.IsChange(node.Status, wanted.Status) || !SameMetadata(node, wanted);
+        DateTimeOffset now = time.GetUtcNow();
+        if (!changed && now < _lastReport + options.ReportFrequency + _reportDelay)
+        {
+            return;
+        }
+
+        if (NodeStatusPatch.Create(node, wanted) is not { } patch)
+        {
+            return;
+        }
+
+        Node answered = await client.PatchAsync<Node>(null, options.NodeName, Patch.StrategicMerge(patch), "status", cancellationToken);
+        _lastReport = now;
+        _reportDelay = changed ? (Random.Shared.NextDouble() - 0.5) * options.ReportFrequency : TimeSpan.Zero;
+        info.Observe(answered);
+        RecordChanges(node, wanted);
+    }
+
+    private void RecordChanges(Node before, Node after)
+    {
+        foreach (string what in NodeStatusSetters.Events(before.Status.Conditions, after.Status.Conditions))
+        {
+            events.StatusIsNow(what);
+        }
+
+        string? oldBoot = before.Status.NodeInfo?.BootID, newBoot = after.Status.NodeInfo?.BootID;
+        if (!string.IsNullOrEmpty(oldBoot) && oldBoot != newBoot)
+        {
+            events.Record("Warning", "Rebooted", $"Node {options.NodeName} has been rebooted, boot id: {newBoot}");
+        }
+    }
+
+    private async Task<NodeObservation> ObserveAsync(IReadOnlyList<NodeAddress> existing, CancellationToken cancellationToken)
+    {
+        RuntimeState runtime = sources.Runtime.State;
+        DateTimeOffset now = time.GetUtcNow();
+        await RefreshImagesAsync(runtime, now, cancellationToken);
+        MachineCapacity capacity = await sources.Host.CapacityAsync(cancellationToken);
+        IReadOnlyDictionary<string, EvictionSignal> signals = await sources.Host.SignalsAsync(_imageFileSystem, cancellationToken);
+        Volatile.Write(ref _pressures, _pressure.Observe(signals, now));
+        return new NodeObservation
+        {
+            Now = now,
+            Addresses = NodeAddresses.Choose(options, existing, sources.Network),
+            Capacity = capacity,
+            Identity = sources.Host.Identity(),
+            Runtime = runtime,
+            Images = _images,
+            Pressures = _pressures,
+            ReadyErrors = ReadyErrors(runtime, sources.Health, now),
+            VolumesInUse = sources.Health.VolumesInUse,
+        };
+    }
+
+    /// <summary>Why the node is not ready, in upstream's order.</summary>
+    internal static IReadOnlyList<string> ReadyErrors(RuntimeState runtime, INodeHealth health, DateTimeOffset now)
+    {
+        List<string> errors = [.. runtime.RuntimeErrors(now)];
+        void Add(string? error)
+        {
+            if (error is not null)
+            {
+                errors.Add(error);
+            }
+        }
+
+        Add(health.PlegError is { } pleg ? "PLEG is not healthy: " + pleg : null);
+        Add(runtime.NetworkNotReady);
+        Add(health.StorageError);
+        Add(health.ShuttingDown ? "node is shutting down" : null);
+        return errors;
+    }
+
+    private async Task RefreshImagesAsync(RuntimeState runtime, DateTimeOffset now, CancellationToken cancellationToken)
+    {
+        if (runtime.LastAnswer is null || runtime.CallError is not null || (_images is not null && now - _imagesListed < ImagesPeriod))
+        {
+            return;
+        }
+
+        try
+        {
+            _images = await sources.Images.ListImagesAsync(cancellationToken);
+            _imageFileSystem = await sources.Images.ImageFileSystemAsync(cancellationToken);
+            _imagesListed = now;
+        }
+        catch (Exception e) when (e is not OperationCanceledException || !cancellationToken.IsCancellationRequested)
+        {
+            LogImages(e.Message);
+        }
+    }
+
+    private static bool SameMetadata(Node a, Node b) => Same(a.Metadata.Labels, b.Metadata.Labels) && Same(a.Metadata.Annotations, b.Metadata.Annotations);
+
+    private static bool Same(IReadOnlyDictionary<string, string> a, IReadOnlyDictionary<string, string> b) =>
+        a.Count == b.Count && a.All(x => b.TryGetValue(x.Key, out string? value) && value == x.Value);
+
+    private static TimeSpan Jittered(TimeSpan period) => period * (1 + (0.04 * Random.Shared.NextDouble()));
+
+    private void LogFailureOnce(Exception e)
+    {
+        if (_loggedFailure != e.Message)
+        {
+            _loggedFailure = e.Message;
+            LogFailure(options.NodeName, e.Message);
+        }
+    }
+
+    [LoggerMessage(3011, LogLevel.Information, "Node {Node} is registered")]
+    private partial void LogRegistered(string node);
+
+    [LoggerMessage(3012, LogLevel.Warning, "Node {Node} is gone from the API server; it is registered again")]
+    private partial void LogGone(string node);
+
+    [LoggerMessage(3013, LogLevel.Warning, "Status of node {Node} cannot be written: {Cause}")]
+    private partial void LogFailure(string node, string cause);
+
+    [LoggerMessage(3014, LogLevel.Debug, "Images cannot be listed: {Cause}")]
+    private partial void LogImages(string cause);
+}

@@ -1,0 +1,28 @@
+using System.Collections.Immutable;
+using NodeAgent.Kubernetes.Objects;
+using NodeAgent.Linux.Cgroups;
+
+namespace NodeAgent.Kubelet.Resources;
+
+/// <summary>Huge page resources. Pure.</summary>
+public static class HugePages
+{
+    /// <summary>The resource of a page size, e.g. hugepages-2Mi.</summary>
+    public static string ResourceName(long pageSize) => PodResources.HugePagesPrefix + Quantity.FromValue(pageSize, QuantityFormat.BinarySI);
+
+    /// <summary>Amounts by kernel page size name ("2MB") for a list of resources.</summary>
+    public static ImmutableSortedDictionary<string, long> Limits(IReadOnlyDictionary<string, Quantity> resources)
+    {
+        ImmutableSortedDictionary<string, long>.Builder limits = ImmutableSortedDictionary.CreateBuilder<string, long>(StringComparer.Ordinal);
+        foreach ((string name, Quantity amount) in resources)
+        {
+            if (name.StartsWith(PodResources.HugePagesPrefix, StringComparison.Ordinal) && Quantity.TryParse(name[PodResources.HugePagesPrefix.Length..], out Quantity size))
+            {
+                string key = CgroupLimits.HugePageSizeName(size.Value());
+                limits[key] = limits.GetValueOrDefault(key) + amount.Value();
+            }
+        }
+
+        return limits.ToImmutable();
+    }
+}

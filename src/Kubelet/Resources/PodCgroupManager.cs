@@ -1,0 +1,64 @@
+using NodeAgent.Kubelet.Pods;
+using NodeAgent.Kubernetes.Objects;
+using NodeAgent.Linux.Cgroups;
+
+namespace NodeAgent.Kubelet.Resources;
+
+/// <summary>Makes and removes pods' cgroups through either driver.</summary>
+/// <param name="cgroups">The driver.</param>
+/// <param name="options">Settings.</param>
+public sealed class PodCgroupManager(ICgroupManager cgroups, CgroupOptions options) : IPodCgroupManager
+{
+    private readonly PodCgroupNames _names = new(CgroupName.Parse(options.CgroupRoot));
+
+    /// <inheritdoc/>
+    public string CgroupParent(Pod pod) => options.CgroupsPerQos
+        ? _names.Pod(PodQos.Of(pod), pod.Uid).Path(cgroups.Driver)
+        : _names.Root.Path(cgroups.Driver);
+
+    /// <inheritdoc/>
+    public async Task EnsureAsync(Pod pod, CancellationToken cancellationToken)
+    {
+        if (options.CgroupsPerQos)
+        {
+            CgroupLimits limits = PodCgroupLimits.ForPod(pod, options.CpuCfsQuota, options.CpuCfsQuotaPeriod, options.PodPidsLimit);
+            await cgroups.EnsureAsync(_names.Pod(PodQos.Of(pod), pod.Uid), limits, cancellationToken);
+        }
+    }
+
+    /// <inheritdoc/>
+    public async Task RemoveAsync(PodUid uid, CancellationToken cancellationToken)
+    {
+        foreach (QosClass qos in Enum.GetValues<QosClass>())
+        {
+            if (options.CgroupsPerQos && Find(qos, uid))
+            {
+                await cgroups.RemoveAsync(_names.Pod(qos, uid), cancellationToken);
+            }
+        }
+    }
+
+    /// <inheritdoc/>
+    public Task<IReadOnlyList<PodUid>> ListAsync(CancellationToken cancellationToken)
+    {
+        SortedSet<PodUid> uids = [];
+        foreach (CgroupName parent in options.CgroupsPerQos ? _names.Classes : [])
+        {
+            foreach (string folder in cgroups.ChildFolders(parent))
+            {
+                if (PodCgroupNames.UidOf(folder, cgroups.Driver) is { } uid)
+                {
+                    uids.Add(uid);
+                }
+            }
+        }
+
+        return Task.FromResult<IReadOnlyList<PodUid>>([.. uids]);
+    }
+
+    private bool Find(QosClass qos, PodUid uid) =>
+        cgroups.ChildFolders(_names.Class(qos)).Any(f => PodCgroupNames.UidOf(f, cgroups.Driver) == Spelled(uid));
+
+    // Read back from a slice, an underscore of the UID is a dash.
+    private PodUid Spelled(PodUid uid) => cgroups.Driver == CgroupDriver.Systemd ? new PodUid(uid.Value.Replace('_', '-')) : uid;
+}

@@ -1,0 +1,82 @@
+using System.Collections.Immutable;
+using NodeAgent.Kubernetes.Objects;
+using NodeAgent.Linux.Cgroups;
+
+namespace NodeAgent.Kubelet.Resources;
+
+/// <summary>Which pods count for the QoS cgroups. The pod core implements it.</summary>
+public interface IActivePods
+{
+    /// <summary>Pods that are admitted and not terminated.</summary>
+    IReadOnlyList<Pod> Active { get; }
+}
+
+/// <summary>Keeps kubepods (node allocatable), kubepods/burstable and kubepods/besteffort as they should be.</summary>
+/// <param name="cgroups">The driver.</param>
+/// <param name="options">Settings.</param>
+/// <param name="capacity">Node capacity incl. pid.</param>
+public sealed class QosContainerManager(ICgroupManager cgroups, CgroupOptions options, IReadOnlyDictionary<string, Quantity> capacity)
+{
+    private readonly PodCgroupNames _names = new(CgroupName.Parse(options.CgroupRoot));
+    private readonly ImmutableSortedDictionary<string, long> _unlimitedHugePages =
+        options.HugePageSizes.ToImmutableSortedDictionary(CgroupLimits.HugePageSizeName, _ => -1L);
+    private CgroupLimits? _lastBurstable;
+
+    /// <summary>Makes the tree and enforces reservations. Call once, before the first pod.</summary>
+    /// <exception cref="CgroupException">A cgroup cannot be made or changed, or a reserved one does not exist.</exception>
+    public async Task StartAsync(CancellationToken cancellationToken)
+    {
+        if (NodeAllocatable.Validate(capacity, options.Reservations) is { } invalid)
+        {
+            throw new CgroupException(_names.Kubepods.ToString(), invalid);
+        }
+
+        if (!options.CgroupsPerQos)
+        {
+            return;
+        }
+
+        if (!_names.Root.Parts.IsEmpty && !cgroups.Exists(_names.Root))
+        {
+            throw new CgroupException(_names.Root.ToString(), "cgroupRoot does not exist; create it or leave cgroupRoot empty");
+        }
+
+        bool enforce = options.EnforceNodeAllocatable.Contains("pods");
+        IReadOnlyDictionary<string, Quantity> podsMayUse = enforce ? NodeAllocatable.ForPods(capacity, options.Reservations) : capacity;
+        await cgroups.EnsureAsync(_names.Kubepods, PodCgroupLimits.ForReservation(podsMayUse, compressibleOnly: false), cancellationToken);
+        await cgroups.EnsureAsync(_names.BestEffort, new CgroupLimits { CpuShares = CgroupUnits.MinimumShares, HugePages = _unlimitedHugePages }, cancellationToken);
+        await cgroups.EnsureAsync(_names.Burstable, new CgroupLimits { HugePages = _unlimitedHugePages }, cancellationToken);
+        await EnforceReservedAsync("system-reserved", options.SystemReservedCgroup, options.Reservations.SystemReserved, cancellationToken);
+        await EnforceReservedAsync("kube-reserved", options.KubeReservedCgroup, options.Reservations.KubeReserved, cancellationToken);
+    }
+
+    /// <summary>Sets Burstable's shares by its pods; writes only on change. Call each minute and when a pod starts or ends.</summary>
+    public async Task UpdateAsync(IActivePods pods, CancellationToken cancellationToken)
+    {
+        CgroupLimits burstable = PodCgroupLimits.ForBurstable(pods.Active, ImmutableSortedDictionary<string, long>.Empty);
+        if (!options.CgroupsPerQos || _lastBurstable?.CpuShares == burstable.CpuShares)
+        {
+            return;
+        }
+
+        await cgroups.EnsureAsync(_names.Burstable, burstable, cancellationToken);
+        _lastBurstable = burstable;
+    }
+
+    private async Task EnforceReservedAsync(string key, string cgroup, IReadOnlyDictionary<string, Quantity> reserved, CancellationToken cancellationToken)
+    {
+        bool compressible = options.EnforceNodeAllocatable.Contains(key + "-compressible");
+        if (!compressible && !options.EnforceNodeAllocatable.Contains(key))
+        {
+            return;
+        }
+
+        CgroupName name = CgroupName.Parse(cgroup);
+        if (!cgroups.Exists(name))
+        {
+            throw new CgroupException(cgroup, $"enforceNodeAllocatable has \"{key}\", but this cgroup does not exist; create it before the agent starts");
+        }
+
+        await cgroups.EnsureAsync(name, PodCgroupLimits.ForReservation(reserved, compressible), cancellationToken);
+    }
+}
