@@ -1,0 +1,63 @@
+namespace NodeAgent.Proxy;
+
+/// <summary>
+/// Runs a task when asked: not sooner than the minimum interval after its last end, not later than the maximum interval, and
+/// again after the retry interval where it failed. Requests coalesce. Source: pkg/proxy/runner/bounded_frequency_runner.go.
+/// </summary>
+/// <param name="run">True where it succeeded.</param>
+/// <param name="minimum">From the end of one run to the start of the next.</param>
+/// <param name="retry">After a failure.</param>
+/// <param name="maximum">Without any request.</param>
+/// <param name="time">Clock.</param>
+public sealed class BoundedFrequencyRunner(
+    Func<CancellationToken, Task<bool>> run, TimeSpan minimum, TimeSpan retry, TimeSpan maximum, TimeProvider time)
+{
+    private readonly SemaphoreSlim _asked = new(0, 1);
+
+    /// <summary>Asks for a run; never blocks.</summary>
+    public void Run()
+    {
+        try
+        {
+            _asked.Release();
+        }
+        catch (SemaphoreFullException)
+        {
+            // One run already waits: it will see this request's change too.
+        }
+    }
+
+    /// <summary>Works until cancelled.</summary>
+    public async Task LoopAsync(CancellationToken cancellationToken)
+    {
+        TimeSpan wait = maximum;
+        while (!cancellationToken.IsCancellationRequested)
+        {
+            try
+            {
+                using (var limit = new CancellationTokenSource(wait, time))
+                using (var both = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, cancellationToken))
+                {
+                    try
+                    {
+                        await _asked.WaitAsync(both.Token);
+                    }
+                    catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+                    {
+                        // Nobody asked: the maximum or retry interval has passed.
+                    }
+                }
+
+                wait = await run(cancellationToken) ? maximum : retry < maximum ? retry : maximum;
+                if (minimum > TimeSpan.Zero)
+                {
+                    await Task.Delay(minimum, time, cancellationToken);
+                }
+            }
+            catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+            {
+                return;
+            }
+        }
+    }
+}

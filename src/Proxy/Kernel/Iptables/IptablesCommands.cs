@@ -1,0 +1,151 @@
+using System.Diagnostics;
+using System.Text;
+using NodeAgent.Proxy.Tracking;
+
+namespace NodeAgent.Proxy.Kernel.Iptables;
+
+/// <summary>An iptables program failed; the message has its own words and, for restore, the lines around the refused one.</summary>
+public sealed class IptablesException(string message, int exitCode) : Exception(message)
+{
+    /// <summary>Exit code; 4 means that the xtables lock was not to be had.</summary>
+    public int ExitCode { get; } = exitCode;
+}
+
+/// <summary>What the proxier needs of the iptables programs.</summary>
+public interface IIptablesCommands
+{
+    /// <summary>The output of iptables-save for all tables that exist, or one.</summary>
+    Task<string> SaveAsync(string? table, CancellationToken cancellationToken);
+
+    /// <summary>Feeds iptables-restore --noflush; all of a table's lines take effect or none.</summary>
+    Task RestoreAsync(string input, CancellationToken cancellationToken);
+
+    /// <summary>True where the chain exists; null where the lock was not to be had.</summary>
+    Task<bool?> HasChainAsync(string table, string chain, CancellationToken cancellationToken);
+}
+
+/// <summary>Runs the host's iptables programs of one family, whichever of nft and legacy they are. No shell is involved.</summary>
+/// <param name="family">The family.</param>
+/// <param name="timeout">A run that takes longer is killed and counts as failed.</param>
+public sealed class IptablesCommands(IPFamily family, TimeSpan timeout) : IIptablesCommands
+{
+    private const int LockWaitSeconds = 5;
+    private readonly string _program = family == IPFamily.IPv4 ? "iptables" : "ip6tables";
+
+    /// <inheritdoc/>
+    public Task<string> SaveAsync(string? table, CancellationToken cancellationToken) =>
+        RunAsync($"{_program}-save", table is null ? [] : ["-t", table], null, cancellationToken);
+
+    /// <inheritdoc/>
+    public Task RestoreAsync(string input, CancellationToken cancellationToken) =>
+        RunAsync($"{_program}-restore", ["-w", $"{LockWaitSeconds}", "--noflush", "--counters"], input, cancellationToken);
+
+    /// <inheritdoc/>
+    public async Task<bool?> HasChainAsync(string table, string chain, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await RunAsync(_program, ["-w", $"{LockWaitSeconds}", "-t", table, "-S", chain], null, cancellationToken);
+            return true;
+        }
+        catch (IptablesException e)
+        {
+            return e.ExitCode == 4 ? null : false;
+        }
+    }
+
+    /// <summary>True where the family's programs are there and the kernel has their tables.</summary>
+    public async Task<bool> IsSupportedAsync(CancellationToken cancellationToken)
+    {
+        try
+        {
+            await RunAsync($"{_program}", ["-w", $"{LockWaitSeconds}", "-t", "nat", "-S", "POSTROUTING"], null, cancellationToken);
+            return true;
+        }
+        catch (IptablesException)
+        {
+            return false;
+        }
+    }
+
+    private async Task<string> RunAsync(string program, string[] arguments, string? input, CancellationToken cancellationToken)
+    {
+        var start = new ProcessStartInfo(program)
+        {
+            RedirectStandardInput = true,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+            StandardInputEncoding = new UTF8Encoding(encoderShouldEmitUTF8Identifier: false),
+        };
+        foreach (string argument in arguments)
+        {
+            start.ArgumentList.Add(argument);
+        }
+
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        limit.CancelAfter(timeout);
+        using Process process = Start(start);
+        try
+        {
+            Task<string> output = process.StandardOutput.ReadToEndAsync(limit.Token), error = process.StandardError.ReadToEndAsync(limit.Token);
+            await FeedAsync(process, input, limit.Token);
+            await process.WaitForExitAsync(limit.Token);
+            string said = (await error).Trim();
+            return process.ExitCode == 0 ? await output : throw Failed(program, process.ExitCode, said, input);
+        }
+        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+        {
+            process.Kill(entireProcessTree: true);
+            throw new IptablesException($"{program} did not end within {timeout.TotalSeconds:0} s and was stopped", 4);
+        }
+    }
+
+    private static Process Start(ProcessStartInfo start)
+    {
+        try
+        {
+            return Process.Start(start)!;
+        }
+        catch (System.ComponentModel.Win32Exception e)
+        {
+            throw new IptablesException($"{start.FileName} cannot be run: {e.Message}; install the iptables package", 127);
+        }
+    }
+
+    private static async Task FeedAsync(Process process, string? input, CancellationToken cancellationToken)
+    {
+        try
+        {
+            if (input is not null)
+            {
+                await process.StandardInput.WriteAsync(input.AsMemory(), cancellationToken);
+            }
+
+            process.StandardInput.Close();
+        }
+        catch (IOException)
+        {
+            // It ended before it read all: its exit code and words tell why.
+        }
+    }
+
+    private static IptablesException Failed(string program, int code, string said, string? input)
+    {
+        var message = new StringBuilder($"{program} exited with {code}: {said}");
+        int at = said.IndexOf("line ", StringComparison.Ordinal);
+        if (input is not null && at >= 0)
+        {
+            string digits = new([.. said[(at + 5)..].TakeWhile(char.IsAsciiDigit)]);
+            if (int.TryParse(digits, out int line))
+            {
+                string[] lines = input.Split('\n');
+                for (int i = Math.Max(0, line - 4); i < Math.Min(lines.Length, line + 3); i++)
+                {
+                    message.Append($"\n  {i + 1}: {lines[i]}");
+                }
+            }
+        }
+
+        return new IptablesException(message.ToString(), code);
+    }
+}

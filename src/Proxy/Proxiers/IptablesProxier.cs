@@ -1,0 +1,128 @@
+using System.Collections.Immutable;
+using Microsoft.Extensions.Logging;
+using NodeAgent.Proxy.Kernel.Iptables;
+using NodeAgent.Proxy.Rulesets.Iptables;
+using NodeAgent.Proxy.Topology;
+using NodeAgent.Proxy.Tracking;
+
+namespace NodeAgent.Proxy.Proxiers;
+
+/// <summary>What a pass did, for metrics and health.</summary>
+/// <param name="Full">Everything was written.</param>
+/// <param name="Succeeded">The kernel has what is wanted.</param>
+/// <param name="FilterRules">Rules sent for the filter table.</param>
+/// <param name="NatRules">Rules sent for the nat table.</param>
+/// <param name="Duration">How long it took.</param>
+public sealed record ProxyPass(bool Full, bool Succeeded, int FilterRules, int NatRules, TimeSpan Duration);
+
+/// <summary>
+/// Programs one family in iptables mode: take the changes, choose endpoints, compile, diff, apply. A pass that fails gives its
+/// changes up and asks for a full pass. Source: pkg/proxy/iptables/proxier.go.
+/// </summary>
+public sealed partial class IptablesProxier(
+    ProxyState state, IptablesOptions options, IIptablesCommands iptables, string node, TimeProvider time, ILogger<IptablesProxier> logger)
+{
+    private const int LargeCluster = 1000;
+    private const string Canary = "KUBE-PROXY-CANARY";
+    private IptablesRuleset _ruleset = new();
+    private Dictionary<ServiceName, ImmutableArray<ServicePortName>> _programmed = [];
+    private int _endpoints;
+
+    /// <summary>Called after each pass.</summary>
+    public event Action<ProxyPass>? Passed;
+
+    /// <summary>Rules of the whole set: filter and nat.</summary>
+    public (int Filter, int Nat) RuleCount => _ruleset.Count;
+
+    /// <summary>One pass; true where the kernel has what is wanted. Not to be called twice at once.</summary>
+    public async Task<bool> SyncAsync(CancellationToken cancellationToken)
+    {
+        long start = time.GetTimestamp();
+        ProxyChanges changes = state.Take();
+        try
+        {
+            IptablesObserved? observed = changes.Full ? IptablesObserved.Parse(await iptables.SaveAsync(null, cancellationToken)) : null;
+            if (changes.Full)
+            {
+                (_ruleset, _programmed, _endpoints) = (new IptablesRuleset(), [], 0);
+            }
+
+            IEnumerable<ServiceName> names = changes.Full ? state.Services : changes.Services;
+            (var wanted, var ports) = Compile(names);
+            IptablesRestore restore = _ruleset.Update(wanted, options, observed);
+            if (restore.Text is { } text)
+            {
+                await iptables.RestoreAsync(text + (observed is null ? "" : CanaryChains(observed)), cancellationToken);
+            }
+
+            _ruleset.Commit();
+            foreach ((ServiceName name, ImmutableArray<ServicePortName> of) in ports)
+            {
+                _programmed[name] = of;
+            }
+
+            Passed?.Invoke(new ProxyPass(changes.Full, true, restore.FilterRules, restore.NatRules, time.GetElapsedTime(start)));
+            LogPassed(changes.Full, wanted.Count, restore.FilterRules, restore.NatRules, (long)time.GetElapsedTime(start).TotalMilliseconds);
+            return true;
+        }
+        catch (IptablesException e)
+        {
+            state.RequestFull();
+            LogFailed(state.Family, e.Message);
+            Passed?.Invoke(new ProxyPass(changes.Full, false, 0, 0, time.GetElapsedTime(start)));
+            return false;
+        }
+    }
+
+    /// <summary>True where somebody flushed our chains since the last pass; a full pass is then asked for.</summary>
+    public async Task<bool> CheckCanaryAsync(CancellationToken cancellationToken)
+    {
+        if (await iptables.HasChainAsync("mangle", Canary, cancellationToken) != false)
+        {
+            return false;
+        }
+
+        LogFlushed(state.Family);
+        state.RequestFull();
+        return true;
+    }
+
+    private (Dictionary<ServicePortName, CompiledServicePort> Wanted, List<(ServiceName, ImmutableArray<ServicePortName>)> Ports) Compile(IEnumerable<ServiceName> names)
+    {
+        Dictionary<ServicePortName, CompiledServicePort> wanted = [];
+        List<(ServiceName, ImmutableArray<ServicePortName>)> ports = [];
+        var inputs = names.Select(n => (Name: n, Ports: state.Of(n))).ToList();
+        _endpoints = Math.Max(_endpoints, inputs.Sum(i => i.Ports.Sum(p => p.Endpoints.Length)));
+        IptablesOptions withComments = options with { EndpointComments = _endpoints <= LargeCluster };
+        foreach ((ServiceName name, var of) in inputs)
+        {
+            foreach (ServicePortName gone in _programmed.GetValueOrDefault(name, []))
+            {
+                wanted[gone] = CompiledServicePort.Empty;
+            }
+
+            foreach ((ServicePort port, ImmutableArray<Endpoint> endpoints) in of)
+            {
+                CategorizedEndpoints chosen = EndpointCategorizer.Categorize(endpoints, port, node, state.Zone);
+                wanted[port.Name] = IptablesServiceCompiler.Compile(port, chosen, withComments);
+            }
+
+            ports.Add((name, [.. of.Select(p => p.Port.Name)]));
+        }
+
+        return (wanted, ports);
+    }
+
+    /// <summary>Empty chains by which a flush is noticed.</summary>
+    private static string CanaryChains(IptablesObserved observed) => string.Concat(
+        ((string[])["mangle", "nat", "filter"]).Where(t => !observed.HasChain(t, Canary)).Select(t => $"*{t}\n:{Canary} - [0:0]\nCOMMIT\n"));
+
+    [LoggerMessage(4100, LogLevel.Debug, "iptables pass done: full {Full}, {ServicePorts} service ports, {Filter} filter and {Nat} nat rules sent, {Milliseconds} ms")]
+    private partial void LogPassed(bool full, int servicePorts, int filter, int nat, long milliseconds);
+
+    [LoggerMessage(4101, LogLevel.Error, "{Family} rules could not be programmed, everything will be written again: {Error}")]
+    private partial void LogFailed(IPFamily family, string error);
+
+    [LoggerMessage(4102, LogLevel.Warning, "{Family} rules were flushed by somebody else, they are written again")]
+    private partial void LogFlushed(IPFamily family);
+}

@@ -1,0 +1,175 @@
+using System.Collections.Immutable;
+using NodeAgent.Kubernetes.Objects;
+
+namespace NodeAgent.Proxy.Tracking;
+
+/// <summary>What changed since the last time a backend took its changes.</summary>
+/// <param name="Full">Everything is to be looked at.</param>
+/// <param name="Services">Services with a change, where not everything is.</param>
+public sealed record ProxyChanges(bool Full, IReadOnlySet<ServiceName> Services);
+
+/// <summary>
+/// The Services and slices as the watches have them, for one family, and the names that changed since they were last taken.
+/// One writer for each watch; a backend takes a consistent view under the lock.
+/// </summary>
+public sealed class ProxyState(IPFamily family)
+{
+    private readonly Lock _lock = new();
+    private readonly Dictionary<ServiceName, ImmutableArray<ServicePort>> _services = [];
+    private readonly Dictionary<ServiceName, ImmutableSortedDictionary<string, SliceState>> _slices = [];
+    private HashSet<ServiceName> _changed = [];
+    private bool _full = true;
+    private string? _zone;
+
+    /// <summary>The family.</summary>
+    public IPFamily Family => family;
+
+    /// <summary>The node's zone label.</summary>
+    public string? Zone
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return _zone;
+            }
+        }
+    }
+
+    /// <summary>A Service came or changed.</summary>
+    public void SetService(Service service)
+    {
+        var name = new ServiceName(service.Metadata.Namespace ?? "", service.Metadata.Name ?? "");
+        ImmutableArray<ServicePort> ports = ServicePortBuilder.Build(service, family);
+        lock (_lock)
+        {
+            if (ports.IsEmpty ? _services.Remove(name) : Store(name, ports))
+            {
+                _changed.Add(name);
+            }
+        }
+    }
+
+    private bool Store(ServiceName name, ImmutableArray<ServicePort> ports)
+    {
+        _services[name] = ports;
+        return true;
+    }
+
+    /// <summary>A Service is gone.</summary>
+    public void RemoveService(ServiceName name)
+    {
+        lock (_lock)
+        {
+            if (_services.Remove(name))
+            {
+                _changed.Add(name);
+            }
+        }
+    }
+
+    /// <summary>A slice came or changed; slices of another family are ignored.</summary>
+    public void SetSlice(SliceState slice)
+    {
+        if (slice.Family != family)
+        {
+            return;
+        }
+
+        lock (_lock)
+        {
+            _slices[slice.Service] = _slices.GetValueOrDefault(slice.Service, ImmutableSortedDictionary<string, SliceState>.Empty).SetItem(slice.Name, slice);
+            _changed.Add(slice.Service);
+        }
+    }
+
+    /// <summary>A slice is gone.</summary>
+    public void RemoveSlice(SliceState slice)
+    {
+        lock (_lock)
+        {
+            if (slice.Family == family && _slices.TryGetValue(slice.Service, out var slices))
+            {
+                slices = slices.Remove(slice.Name);
+                if (slices.IsEmpty)
+                {
+                    _slices.Remove(slice.Service);
+                }
+                else
+                {
+                    _slices[slice.Service] = slices;
+                }
+
+                _changed.Add(slice.Service);
+            }
+        }
+    }
+
+    /// <summary>The node's zone; a change concerns every Service.</summary>
+    public void SetZone(string? zone)
+    {
+        lock (_lock)
+        {
+            _full |= _zone != zone;
+            _zone = zone;
+        }
+    }
+
+    /// <summary>Everything is to be looked at next time.</summary>
+    public void RequestFull()
+    {
+        lock (_lock)
+        {
+            _full = true;
+        }
+    }
+
+    /// <summary>Takes the changes; they are to be given back where programming fails.</summary>
+    public ProxyChanges Take()
+    {
+        lock (_lock)
+        {
+            var changes = new ProxyChanges(_full, _changed);
+            (_full, _changed) = (false, []);
+            return changes;
+        }
+    }
+
+    /// <summary>True while a change waits to be taken.</summary>
+    public bool HasChanges
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return _full || _changed.Count > 0;
+            }
+        }
+    }
+
+    /// <summary>All Services with ports of the family.</summary>
+    public IReadOnlyList<ServiceName> Services
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return [.. _services.Keys];
+            }
+        }
+    }
+
+    /// <summary>A Service's ports with their endpoints; empty where it is gone.</summary>
+    public ImmutableArray<(ServicePort Port, ImmutableArray<Endpoint> Endpoints)> Of(ServiceName name)
+    {
+        ImmutableArray<ServicePort> ports;
+        ImmutableSortedDictionary<string, SliceState>? slices;
+        lock (_lock)
+        {
+            ports = _services.GetValueOrDefault(name, []);
+            _slices.TryGetValue(name, out slices);
+        }
+
+        return [.. ports.Select(p => (p, slices is null ? [] : SliceState.Merge(slices.Values, p.Name)))];
+    }
+}
