@@ -1,0 +1,197 @@
+using FsCheck;
+using FsCheck.Fluent;
+using Microsoft.Extensions.Logging.Abstractions;
+using NodeAgent.Proxy.Kernel.Iptables;
+using NodeAgent.Proxy.LocalTraffic;
+using NodeAgent.Proxy.Proxiers;
+using NodeAgent.Proxy.Rulesets.Iptables;
+using NodeAgent.Proxy.Tests.Rulesets;
+using NodeAgent.Proxy.Tracking;
+using NodeAgent.Testing;
+
+namespace NodeAgent.Proxy.Tests.Proxiers;
+
+public sealed class IptablesProxierTests
+{
+    private static readonly IptablesOptions Options = new()
+    {
+        Family = IPFamily.IPv4, LocalTraffic = LocalTrafficDetector.ByCidr("10.244.0.0/16"), LocalhostNodePorts = true,
+    };
+
+    private readonly FakeIptables _kernel = new();
+    private readonly ProxyState _state = new(IPFamily.IPv4);
+
+    private IptablesProxier New() => Make(_state, _kernel);
+
+    private static IptablesProxier Make(ProxyState state, FakeIptables kernel) =>
+        new(state, Options, kernel, "node1", new FakeTimeProvider(), NullLogger<IptablesProxier>.Instance);
+
+    [Fact]
+    public async Task A_service_with_two_endpoints_is_balanced_over_both()
+    {
+        _state.SetService(TestServices.Service("web"));
+        _state.SetSlice(TestServices.Slice("web", "10.244.0.5", "10.244.0.6"));
+        Assert.True(await New().SyncAsync(default));
+        var name = new ServicePortName(new ServiceName("ns", "web"), "p80", "tcp");
+        string chain = ChainNames.Cluster(name);
+        Assert.Equal(
+            $"-m comment --comment \"ns/web:p80 cluster IP\" -m tcp -p tcp -d 10.96.0.10 --dport 80 -j {chain}", _kernel.Rules("nat", "KUBE-SERVICES")[0]);
+        Assert.Equal(
+            [
+                "-m comment --comment \"ns/web:p80 cluster IP\" -m tcp -p tcp -d 10.96.0.10 --dport 80 ! -s 10.244.0.0/16 -j KUBE-MARK-MASQ",
+                $"-m comment --comment \"ns/web:p80 -> 10.244.0.5:8080\" -m statistic --mode random --probability 0.5000000000 -j {ChainNames.Endpoint(name, "10.244.0.5:8080")}",
+                $"-m comment --comment \"ns/web:p80 -> 10.244.0.6:8080\" -j {ChainNames.Endpoint(name, "10.244.0.6:8080")}",
+            ],
+            _kernel.Rules("nat", chain));
+        Assert.Equal(
+            ["-m comment --comment ns/web:p80 -s 10.244.0.5 -j KUBE-MARK-MASQ", "-m comment --comment ns/web:p80 -m tcp -p tcp -j DNAT --to-destination 10.244.0.5:8080"],
+            _kernel.Rules("nat", ChainNames.Endpoint(name, "10.244.0.5:8080")));
+    }
+
+    [Fact]
+    public async Task A_service_without_endpoints_is_refused_and_not_balanced()
+    {
+        _state.SetService(TestServices.Service("web", nodePort: 30080));
+        Assert.True(await New().SyncAsync(default));
+        Assert.Equal(
+            ["-m comment --comment \"ns/web:p80 has no endpoints\" -m tcp -p tcp -d 10.96.0.10 --dport 80 -j REJECT"], _kernel.Rules("filter", "KUBE-SERVICES"));
+        Assert.Contains("--dport 30080 -j REJECT", _kernel.Rules("filter", "KUBE-EXTERNAL-SERVICES").Single(), StringComparison.Ordinal);
+        Assert.DoesNotContain(_kernel.Chains("nat"), c => c.StartsWith("KUBE-SVC", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task Local_policy_keeps_the_source_and_drops_where_nothing_is_local()
+    {
+        _state.SetService(TestServices.Service("web", nodePort: 30080, external: "Local"));
+        _state.SetSlice(TestServices.Slice("web", "10.244.1.5"));
+        Assert.True(await New().SyncAsync(default));
+        Assert.Contains("has no local endpoints\" -m addrtype --dst-type LOCAL -m tcp -p tcp --dport 30080 -j DROP", _kernel.Rules("filter", "KUBE-EXTERNAL-SERVICES").Single(), StringComparison.Ordinal);
+        string external = ChainNames.External(new ServicePortName(new ServiceName("ns", "web"), "p80", "tcp"));
+        Assert.Equal(3, _kernel.Rules("nat", external).Count);
+    }
+
+    [Fact]
+    public async Task One_endpoint_of_many_services_rewrites_only_its_own_chains()
+    {
+        for (int i = 0; i < 200; i++)
+        {
+            _state.SetService(TestServices.Service($"web{i}", $"10.96.1.{i}"));
+            _state.SetSlice(TestServices.Slice($"web{i}", "10.244.0.5", "10.244.0.6"));
+        }
+
+        IptablesProxier proxier = New();
+        Assert.True(await proxier.SyncAsync(default));
+        _state.SetSlice(TestServices.Slice("web7", "10.244.0.5", "10.244.0.9"));
+        Assert.True(await proxier.SyncAsync(default));
+        string sent = _kernel.Inputs[^1];
+        Assert.DoesNotContain("*filter", sent, StringComparison.Ordinal);
+        Assert.DoesNotContain(":KUBE-SERVICES", sent, StringComparison.Ordinal);
+        Assert.Equal(3, sent.Split('\n').Count(l => l.StartsWith(':')));
+        Assert.Single(sent.Split('\n'), l => l.StartsWith("-X KUBE-SEP-", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task A_change_that_changes_no_rule_sends_nothing()
+    {
+        _state.SetService(TestServices.Service("web"));
+        IptablesProxier proxier = New();
+        Assert.True(await proxier.SyncAsync(default));
+        int before = _kernel.Inputs.Count;
+        _state.SetService(TestServices.Service("web"));
+        Assert.True(await proxier.SyncAsync(default));
+        Assert.Equal(before, _kernel.Inputs.Count);
+    }
+
+    [Fact]
+    public async Task A_removed_service_leaves_no_chain()
+    {
+        IptablesProxier proxier = New();
+        Assert.True(await proxier.SyncAsync(default));
+        string empty = _kernel.Text();
+        _state.SetService(TestServices.Service("web", nodePort: 30080));
+        _state.SetSlice(TestServices.Slice("web", "10.244.0.5!"));
+        Assert.True(await proxier.SyncAsync(default));
+        Assert.NotEqual(empty, _kernel.Text());
+        _state.RemoveService(new ServiceName("ns", "web"));
+        Assert.True(await proxier.SyncAsync(default));
+        Assert.Equal(empty, _kernel.Text());
+    }
+
+    [Fact]
+    public async Task After_a_failure_everything_is_written_again()
+    {
+        _state.SetService(TestServices.Service("web"));
+        _kernel.Fail = true;
+        IptablesProxier proxier = New();
+        Assert.False(await proxier.SyncAsync(default));
+        _kernel.Fail = false;
+        Assert.True(await proxier.SyncAsync(default));
+        Assert.NotEmpty(_kernel.Rules("nat", "KUBE-POSTROUTING"));
+        Assert.Single(_kernel.Rules("filter", "KUBE-SERVICES"));
+    }
+
+    [Fact]
+    public async Task A_flush_by_somebody_else_is_noticed_and_repaired()
+    {
+        _state.SetService(TestServices.Service("web"));
+        IptablesProxier proxier = New();
+        Assert.True(await proxier.SyncAsync(default));
+        string before = _kernel.Text();
+        Assert.False(await proxier.CheckCanaryAsync(default));
+        _kernel.Flush();
+        Assert.True(await proxier.CheckCanaryAsync(default));
+        Assert.True(await proxier.SyncAsync(default));
+        Assert.Equal(before, _kernel.Text());
+    }
+
+    [Fact]
+    public async Task Cleanup_leaves_only_the_firewall_chain_shared_with_the_kubelet()
+    {
+        _state.SetService(TestServices.Service("web", nodePort: 30080));
+        _state.SetSlice(TestServices.Slice("web", "10.244.0.5"));
+        Assert.True(await New().SyncAsync(default));
+        await IptablesCleanup.RunAsync(_kernel, IPFamily.IPv4, default);
+        Assert.Equal(["KUBE-FIREWALL"], _kernel.Chains("filter").Concat(_kernel.Chains("nat")).Concat(_kernel.Chains("mangle")).Where(c => c.StartsWith("KUBE", StringComparison.Ordinal)));
+        Assert.All(["INPUT", "FORWARD", "OUTPUT"], c => Assert.DoesNotContain(_kernel.Rules("filter", c), r => r.Contains("KUBE-SERVICES", StringComparison.Ordinal)));
+    }
+
+    [Fact]
+    public void Any_sequence_of_changes_ends_where_programming_from_nothing_ends()
+    {
+        var change = Gen.Choose(0, 5).SelectMany(kind => Gen.Choose(0, 4).SelectMany(service => Gen.Choose(0, 7).Select(bits => (kind, service, bits))));
+        Prop.ForAll(Gen.ListOf(change).ToArbitrary(), changes =>
+        {
+            var kernel = new FakeIptables();
+            var state = new ProxyState(IPFamily.IPv4);
+            IptablesProxier proxier = Make(state, kernel);
+            foreach ((int kind, int service, int bits) in changes)
+            {
+                Apply(state, kind, service, bits);
+                Assert.True(proxier.SyncAsync(default).GetAwaiter().GetResult());
+            }
+
+            state.RequestFull();
+            var fresh = new FakeIptables();
+            Assert.True(Make(state, fresh).SyncAsync(default).GetAwaiter().GetResult());
+            state.RequestFull();
+            if (changes.Count > 0)
+            {
+                Assert.Equal(fresh.Text(), kernel.Text());
+            }
+        }).QuickCheckThrowOnFailure();
+    }
+
+    private static void Apply(ProxyState state, int kind, int service, int bits)
+    {
+        string name = $"web{service}";
+        string[] addresses = [.. Enumerable.Range(0, 3).Where(i => (bits >> i & 1) != 0).Select(i => i == 0 ? "10.244.0.10!" : $"10.244.0.{10 + i}")];
+        switch (kind)
+        {
+            case 0: state.SetService(TestServices.Service(name, $"10.96.0.{service + 1}")); break;
+            case 1: state.SetService(TestServices.Service(name, $"10.96.0.{service + 1}", nodePort: 30000 + service, external: "Local")); break;
+            case 2: state.RemoveService(new ServiceName("ns", name)); break;
+            case 3: state.RemoveSlice(TestServices.Slice(name)); break;
+            default: state.SetSlice(TestServices.Slice(name, addresses)); break;
+        }
+    }
+}
