@@ -1,3 +1,5 @@
+using NodeAgent.Kubernetes.Objects;
+
 namespace NodeAgent.Kubernetes.Informers;
 
 /// <summary>

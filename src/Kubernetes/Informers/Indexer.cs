@@ -1,3 +1,5 @@
+using NodeAgent.Kubernetes.Objects;
+
 namespace NodeAgent.Kubernetes.Informers;
 
 /// <summary>Objects by name and by index values. Safe from every thread; one lock, held shortly.</summary>

@@ -62,6 +62,14 @@ public sealed class FileClientCertificate(string certificatePath, string keyPath
         }
     }
 
+    /// <summary>Reads the files now, so that a defect shows at once.</summary>
+    internal FileClientCertificate Probe()
+    {
+        lock (_gate)
+            Look();
+        return this;
+    }
+
     private void Look()
     {
         _lookedAt = time.GetTimestamp();
