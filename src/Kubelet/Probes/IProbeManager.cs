@@ -44,6 +44,12 @@ public interface IProbeManager
     /// <summary>Ends liveness and startup probes of a terminating pod; readiness goes on.</summary>
     void StopLivenessAndStartup(PodUid uid);
 
+    /// <summary>
+    /// Something of the pod was observed (its entry in the pod cache changed): containers that started are probed at once or after their
+    /// initial delay, those that ended are failures. Must be called after each such change; never blocks.
+    /// </summary>
+    void Observe(PodUid uid);
+
     /// <summary>The verdict for a container instance; null where the container has no such probe or no verdict.</summary>
     ProbeResult? Get(ContainerId container, ProbeType type);
 
