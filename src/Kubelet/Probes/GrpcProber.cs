@@ -1,8 +1,8 @@
 using System.Net;
 using System.Net.Sockets;
+using NodeAgent.Cri.Health.V1;
 using NodeAgent.Grpc;
 using NodeAgent.Grpc.Client;
-using NodeAgent.Grpc.Health.V1;
 using NodeAgent.Kubernetes.Objects;
 
 namespace NodeAgent.Kubelet.Probes;

@@ -20,10 +20,15 @@ internal sealed class ProbeConnector(BlockingWork work)
                 await socket.ConnectAsync(new IPEndPoint(address, port), cancellationToken);
                 return socket;
             }
-            catch (Exception e)
+            catch (SocketException e)
             {
                 socket.Dispose();
-                last = e as SocketException ?? throw e is OperationCanceledException ? e : new IOException(e.Message, e);
+                last = e;
+            }
+            catch
+            {
+                socket.Dispose();
+                throw;
             }
         }
 
