@@ -25,20 +25,20 @@ internal static class QuantityParser
     internal static string? Parse(string text, out Quantity result)
     {
         result = default;
+        // A text without digits ("Ki", "-") is zero upstream, strange as it is; only the empty one is not.
+        if (text.Length == 0)
+            return WrongForm;
         int position = 0;
-        bool negative = text.Length > 0 && text[0] == '-';
-        if (text.Length > 0 && text[0] is '-' or '+')
+        bool negative = text[0] == '-';
+        if (text[0] is '-' or '+')
             position++;
         ReadOnlySpan<char> whole = Digits(text, ref position);
         ReadOnlySpan<char> fraction = default;
-        bool point = position < text.Length && text[position] == '.';
-        if (point)
+        if (position < text.Length && text[position] == '.')
         {
             position++;
             fraction = Digits(text, ref position);
         }
-        if (whole.IsEmpty && !point)
-            return WrongForm;
         if (Suffix(text.AsSpan(position), out QuantityFormat format, out int exponent) is { } error)
             return error;
         whole = whole.TrimStart('0');

@@ -180,7 +180,9 @@ internal static class StrategicMerge
     /// </summary>
     private static JsonArray Lists(JsonArray original, JsonArray changes, PatchField field, JsonArray order)
     {
-        Dictionary<string, int> before = Positions(original, field.MergeKey);
+        Dictionary<string, int> before = ReferenceEquals(order, changes) || field.MergeKey is null
+            ? Positions(original, field.MergeKey)
+            : OverwrittenPositions(original, changes, field.MergeKey);
         Dictionary<string, int> wanted = Positions(WithoutDirectives(order), field.MergeKey);
         List<JsonNode?> merged = field.MergeKey is null ? MergeScalars(original, changes) : MergeItems(original, changes, field, field.MergeKey);
         List<JsonNode?> named = [.. merged.Where(i => wanted.ContainsKey(Identity(i, field.MergeKey)))
@@ -198,6 +200,27 @@ internal static class StrategicMerge
         while (next < others.Count)
             result.Add(others[next++]);
         return result;
+    }
+
+    // Upstream deletes and appends in the array it later takes the old order from, so new items sit where deleted ones made room.
+    private static Dictionary<string, int> OverwrittenPositions(JsonArray original, JsonArray changes, string key)
+    {
+        string[] slots = [.. original.Select(i => Identity(i, key))];
+        HashSet<string> known = [.. slots];
+        int count = slots.Length;
+        foreach (string gone in changes.Where(IsDeletion).Select(i => Identity(i, key)))
+            for (int at = Array.IndexOf(slots, gone, 0, count); at >= 0; at = Array.IndexOf(slots, gone, 0, count))
+            {
+                Array.Copy(slots, at + 1, slots, at, --count - at);
+                known.Remove(gone);
+            }
+        foreach (string added in changes.Where(i => !IsDeletion(i)).Select(i => Identity(i, key)))
+            if (known.Add(added) && count < slots.Length)
+                slots[count++] = added;
+        Dictionary<string, int> positions = [];
+        for (int i = 0; i < slots.Length; i++)
+            positions.TryAdd(slots[i], i);
+        return positions;
     }
 
     private static JsonArray WithoutDirectives(JsonArray list) =>

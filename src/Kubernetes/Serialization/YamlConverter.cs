@@ -62,35 +62,36 @@ internal sealed class YamlConverter
                 continue;
             }
             string name = YamlScalars.Key(key);
-            string fieldPath = path.Length == 0 ? name : $"{path}.{name}";
-            JsonNode? value = Value(valueNode, fieldPath, depth + 1);
-            if (!given.Add(name))
-                duplicates.Add(new DuplicateField(fieldPath, valueNode.Line));
-            target[name] = value;
+            JsonNode? value = Value(valueNode, FieldPath(path, name), depth + 1);
+            Set(target, given, name, value, path, valueNode.Line);
         }
     }
 
-    // Fields of the merged mappings count only where the mapping itself says nothing; earlier mappings of a list win.
+    // Upstream takes entries as they come, so merged fields replace those above the merge key; of a list, earlier mappings win.
     private void Merge(JsonObject target, HashSet<string> given, YamlNode source, string path, int depth)
     {
-        if (depth > YamlReader.MaxDepth)
-            throw new YamlFormatException($"nested deeper than {YamlReader.MaxDepth} levels", source.Line);
-        IEnumerable<YamlNode> sources = Resolved(source) is YamlSequence list ? list.Items : [source];
+        IEnumerable<YamlNode> sources = Resolved(source) is YamlSequence list ? Enumerable.Reverse(list.Items) : [source];
         foreach (YamlNode item in sources)
         {
             if (Resolved(item) is not YamlMapping)
                 throw new YamlFormatException("map merge requires map or sequence of maps as the value", item.Line);
             JsonObject merged = Value(item, path, depth + 1)!.AsObject();
-            foreach (string name in merged.Select(f => f.Key).ToList())
+            foreach ((string name, JsonNode? value) in merged.ToList())
             {
-                if (given.Contains(name) || target.ContainsKey(name))
-                    continue;
-                JsonNode? value = merged[name];
                 merged.Remove(name);
-                target[name] = value;
+                Set(target, given, name, value, path, item.Line);
             }
         }
     }
+
+    private void Set(JsonObject target, HashSet<string> given, string name, JsonNode? value, string path, int line)
+    {
+        if (!given.Add(name))
+            duplicates.Add(new DuplicateField(FieldPath(path, name), line));
+        target[name] = value;
+    }
+
+    private static string FieldPath(string path, string name) => path.Length == 0 ? name : $"{path}.{name}";
 
     private static YamlNode Resolved(YamlNode node)
     {

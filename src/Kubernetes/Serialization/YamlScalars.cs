@@ -12,12 +12,6 @@ namespace NodeAgent.Kubernetes.Serialization;
 /// </summary>
 internal static partial class YamlScalars
 {
-    private static readonly string[] DateForms =
-    [
-        "yyyy-M-d'T'H:m:s.FFFFFFFK", "yyyy-M-d't'H:m:s.FFFFFFFK", "yyyy-M-d'T'H:m:sK", "yyyy-M-d't'H:m:sK",
-        "yyyy-M-d H:m:s.FFFFFFF", "yyyy-M-d H:m:s", "yyyy-M-d",
-    ];
-
     /// <summary>The JSON value, or null for a YAML null.</summary>
     internal static JsonValue? Resolve(YamlScalar scalar)
     {
@@ -62,8 +56,6 @@ internal static partial class YamlScalars
 
     private static JsonValue? Number(YamlScalar scalar)
     {
-        if (scalar.Tag is "" or "!!timestamp" && Timestamp(scalar.Value) is { } time)
-            return JsonValue.Create(time);
         // Upstream drops underscores everywhere but in numbers that start with a point.
         string plain = scalar.Value[0] == '.' ? scalar.Value : scalar.Value.Replace("_", "", StringComparison.Ordinal);
         if (scalar.Value[0] != '.' && Integer(plain) is { } integer)
@@ -104,26 +96,14 @@ internal static partial class YamlScalars
         return value > long.MaxValue ? JsonValue.Create((ulong)value) : JsonValue.Create((long)value);
     }
 
-    // Whole numbers are written without point or exponent, as Go's JSON writer does below 10^21.
-    private static JsonValue Float(double number) =>
-        Math.Abs(number) < 1e21 && Math.Truncate(number) == number
-            ? JsonNode.Parse(new BigInteger(number).ToString(CultureInfo.InvariantCulture))!.AsValue()
-            : JsonValue.Create(number);
-
-    private static string? Timestamp(string value)
+    // Whole numbers below 10^21 are written without point or exponent, with the shortest digits that tell the number: as Go does.
+    private static JsonValue Float(double number)
     {
-        if (value.Length < 8 || value[4] != '-' || !value.AsSpan(0, 4).ContainsOnlyDigits())
-            return null;
-        if (!DateTimeOffset.TryParseExact(value, DateForms, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out DateTimeOffset time))
-            return null;
-        bool zoned = value.Contains('T', StringComparison.Ordinal) || value.Contains('t', StringComparison.Ordinal);
-        if (zoned && value[^1] is not 'Z' && value[^6] is not ('+' or '-'))
-            return null;
-        string text = time.ToString("yyyy-MM-dd'T'HH:mm:ss.FFFFFFF", CultureInfo.InvariantCulture);
-        return time.Offset == TimeSpan.Zero ? text + "Z" : text + time.ToString("zzz", CultureInfo.InvariantCulture);
+        if (Math.Abs(number) >= 1e21 || Math.Truncate(number) != number)
+            return JsonValue.Create(number);
+        decimal shortest = decimal.Parse(number.ToString("R", CultureInfo.InvariantCulture), NumberStyles.Float, CultureInfo.InvariantCulture);
+        return JsonNode.Parse(shortest.ToString("0", CultureInfo.InvariantCulture))!.AsValue();
     }
-
-    private static bool ContainsOnlyDigits(this ReadOnlySpan<char> text) => text.IndexOfAnyExceptInRange('0', '9') < 0;
 
     private static bool Fits(string tag, JsonValue? value) => tag switch
     {
