@@ -90,7 +90,7 @@ internal static class CSharpNames
     }
 
     /// <summary>True for apiVersion and kind of a kind.</summary>
-    public static bool IsKindName(ApiType type, ApiField field) => type.Kind is not null && field.Name is "apiVersion" or "kind" && type.Kind is not null;
+    public static bool IsKindName(ApiType type, ApiField field) => type.Kind is not null && field.Name is "apiVersion" or "kind";
 
     private static bool IsPlainValue(ApiFieldType type) => type.Name is "int" or "long" or "bool" or "double" or "quantity" or "intOrString";
 

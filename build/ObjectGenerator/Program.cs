@@ -1,13 +1,20 @@
+using System.Text.Json;
 using NodeAgent.ObjectGenerator;
 
-// dotnet run --project build/ObjectGenerator [SCHEMA [TARGET]]: writes the *.g.cs files of src/Kubernetes.
+// dotnet run --project build/ObjectGenerator                       writes the *.g.cs files of src/Kubernetes from api.schema
+// dotnet run --project build/ObjectGenerator -- extract SWAGGER    writes api.schema from an OpenAPI v2 document (api/openapi-spec/swagger.json)
 string root = FindRoot(AppContext.BaseDirectory);
-string schema = args.Length > 0 ? args[0] : Path.Combine(root, "build/ObjectGenerator/api.schema");
-string target = args.Length > 1 ? args[1] : Path.Combine(root, "src/Kubernetes");
+string schema = Path.Combine(root, "build/ObjectGenerator/api.schema");
 
+if (args is ["extract", var swagger])
+{
+    using JsonDocument document = JsonDocument.Parse(File.ReadAllBytes(swagger));
+    File.WriteAllText(schema, string.Join('\n', SchemaExtractor.Extract(document.RootElement)) + "\n");
+    return;
+}
 foreach ((string path, string content) in Generator.Generate(File.ReadLines(schema)))
 {
-    string file = Path.Combine(target, path);
+    string file = Path.Combine(root, "src/Kubernetes", path);
     Directory.CreateDirectory(Path.GetDirectoryName(file)!);
     File.WriteAllText(file, content);
     Console.WriteLine(file);
@@ -18,5 +25,5 @@ static string FindRoot(string start)
     for (DirectoryInfo? folder = new(start); folder is not null; folder = folder.Parent)
         if (File.Exists(Path.Combine(folder.FullName, "NodeAgent.sln")))
             return folder.FullName;
-    throw new InvalidOperationException($"no NodeAgent.sln above {start}: pass SCHEMA and TARGET");
+    throw new InvalidOperationException($"no NodeAgent.sln above {start}");
 }

@@ -39,7 +39,7 @@ public static class KubernetesJson
 
     /// <summary>The object as a JSON tree, for patches and strict checks.</summary>
     public static JsonObject SerializeToNode<T>(T value)
-        where T : class, IJsonObject<T> => JsonNode.Parse(SerializeToUtf8Bytes(value), null, new JsonDocumentOptions { MaxDepth = YamlReader.MaxDepth })!.AsObject();
+        where T : class, IJsonObject<T> => Tree(SerializeToUtf8Bytes(value));
 
     /// <summary>Reads one object; nothing but white space may follow it.</summary>
     /// <exception cref="JsonException">The text is no JSON or not of the type's shape; the message names the path.</exception>
@@ -90,6 +90,12 @@ public static class KubernetesJson
     {
         if (ReferenceEquals(left, right))
             return true;
-        return JsonNode.DeepEquals(SerializeToNode(left), SerializeToNode(right));
+        byte[] leftJson = SerializeToUtf8Bytes(left);
+        byte[] rightJson = SerializeToUtf8Bytes(right);
+        // Only the order of map entries can differ between equal objects.
+        return leftJson.AsSpan().SequenceEqual(rightJson) || JsonNode.DeepEquals(Tree(leftJson), Tree(rightJson));
     }
+
+    private static JsonObject Tree(byte[] utf8Json) =>
+        JsonNode.Parse(utf8Json, nodeOptions: null, new JsonDocumentOptions { MaxDepth = YamlReader.MaxDepth })!.AsObject();
 }
