@@ -1,5 +1,6 @@
 using Microsoft.Extensions.Logging;
 using NodeAgent.Kubernetes.Objects;
+using NodeAgent.Kubernetes.Patches;
 using NodeAgent.Kubernetes.Rest;
 using NodeAgent.Linux.Network;
 
@@ -170,7 +171,7 @@ public sealed partial class NodeStatusReporter(
     {
         Node mended = NodeRegistration.Reconcile(existing, options);
         info.Observe(existing);
-        if (NodeStatusPatch.Create(existing, mended) is { } patch)
+        if (NodeStatusPatch.Create(existing, mended) is { Count: > 0 } patch)
         {
             info.Observe(await client.PatchAsync<Node>(null, options.NodeName, Patch.StrategicMerge(patch), "status", cancellationToken));
         }
@@ -182,14 +183,14 @@ public sealed partial class NodeStatusReporter(
         Node node = (useCache ? info.Current : null) ?? await client.GetAsync<Node>(null, options.NodeName, useCache ? "0" : null, cancellationToken);
         Node wanted = NodeRegistration.Reconcile(node, options) with { Status = NodeStatusSetters.Apply(node.Status, options, seen) };
         info.Computed(wanted.Status);
-        bool changed = NodeStatusPatch.IsChange(node.Status, wanted.Status) || !SameMetadata(node, wanted);
+        bool changed = NodeStatusChange.Between(node.Status, wanted.Status) || !SameMetadata(node, wanted);
         DateTimeOffset now = time.GetUtcNow();
         if (!changed && now < _lastReport + options.ReportFrequency + _reportDelay)
         {
             return;
         }
 
-        if (NodeStatusPatch.Create(node, wanted) is not { } patch)
+        if (NodeStatusPatch.Create(node, wanted) is not { Count: > 0 } patch)
         {
             return;
         }
