@@ -47,7 +47,7 @@ internal sealed class FakeClient : IKubernetesClient
     public Func<TokenRequest, TokenRequest>? Tokens { get; set; }
 
     public static ApiException NotFound(string resource, string name)
-        => new(new Status { Code = 404, Reason = "NotFound", Message = $"{resource} \"{name}\" not found" }, HttpStatusCode.NotFound, "GET");
+        => new(new NodeAgent.Kubernetes.Objects.Status { Code = 404, Reason = "NotFound", Message = $"{resource} \"{name}\" not found" }, HttpStatusCode.NotFound, "GET");
 
     public Task<T> GetAsync<T>(string? namespaceName, string name, string? resourceVersion = null, CancellationToken cancellationToken = default)
         where T : class, IKubernetesResource<T>
