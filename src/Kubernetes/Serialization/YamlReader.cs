@@ -12,17 +12,14 @@ internal sealed class YamlReader
     private readonly Parser parser;
     private readonly Dictionary<string, YamlNode> anchors = [];
 
-    internal YamlReader(string text)
-    {
-        parser = new Parser(new Scanner(new StringReader(text), skipComments: true));
-        parser.Consume<StreamStart>();
-    }
+    internal YamlReader(string text) => parser = new Parser(new Scanner(new StringReader(text), skipComments: true));
 
     /// <summary>The next document, or null at the end.</summary>
     internal YamlNode? Next()
     {
         try
         {
+            parser.TryConsume<StreamStart>(out _);
             if (parser.Accept<StreamEnd>(out _))
                 return null;
             anchors.Clear();
@@ -34,6 +31,11 @@ internal sealed class YamlReader
         catch (YamlException e)
         {
             throw new YamlFormatException(e.InnerException?.Message ?? e.Message, (int)e.Start.Line, e);
+        }
+        catch (Exception e) when (e is InvalidOperationException or ArgumentException)
+        {
+            // What YamlDotNet's scanner throws for some texts that are no YAML, instead of its own exception.
+            throw new YamlFormatException("malformed text", (int)(parser.Current?.End.Line ?? 0), e);
         }
     }
 
