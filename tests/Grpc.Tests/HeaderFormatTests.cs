@@ -7,12 +7,12 @@ public sealed class HeaderFormatTests
 {
     [Fact]
     public void Any_message_survives_percent_encoding_as_printable_ASCII() =>
-        Check.QuickThrowOnFailure((NonNull<string> text) =>
+        Prop.ForAll((NonNull<string> text) =>
         {
             string valid = new([.. text.Get.Where(c => !char.IsSurrogate(c))]);
             string encoded = PercentEncoding.Encode(valid);
             return encoded.All(c => c is >= ' ' and <= '~') && PercentEncoding.Decode(encoded) == valid;
-        });
+        }).QuickCheckThrowOnFailure();
 
     [Theory]
     [InlineData("%", "%")]

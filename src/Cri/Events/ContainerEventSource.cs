@@ -97,18 +97,20 @@ public sealed partial class ContainerEventSource(CriConnection connection, TimeP
         IAsyncEnumerator<TEvent> events = connection.Stream(method, "get_container_events", request, ended.Token).GetAsyncEnumerator(ended.Token);
         Task<bool>? next = null;
         int seen = 0;
+        bool told = false;
         long start = time.GetTimestamp();
         try
         {
             next = events.MoveNextAsync().AsTask();
             // Servers send headers with the first event only. A call answered after ours went out on the same connection shows that the
-            // subscription arrived; a refusal has come back by then.
+            // subscription arrived; a refusal has mostly come back by then.
             await new RuntimeServiceClient(connection).VersionAsync(new VersionRequest { Version = CriConnection.KubeletApiVersion }, ended.Token);
             bool refused = next.IsCompleted && !(next.IsCompletedSuccessfully && next.Result);
             if (!refused)
             {
                 LogConnected(logger, connection.Endpoint, method.ServiceName);
                 await notices.WriteAsync(Notice(CriEventKind.Connected, null), cancellationToken);
+                told = true;
             }
             while (await next)
             {
@@ -120,6 +122,8 @@ public sealed partial class ContainerEventSource(CriConnection connection, TimeP
         }
         catch (CriException e) when (e.Kind == CriErrorKind.Unimplemented)
         {
+            // The refusal may have been overtaken by the answer to Version.
+            if (told) await notices.WriteAsync(Notice(CriEventKind.Disconnected, e.Message), cancellationToken);
             return (false, e.Message);
         }
         catch (Exception e) when (e is CriException or InvalidProtocolBufferException)

@@ -10,6 +10,9 @@ internal sealed class ServerConnection(Stream stream, IReadOnlyDictionary<string
     private const int StreamWindow = 1 << 20;
     private const int ConnectionWindow = 4 << 20;
     private const int MaxHeaderList = 64 * 1024;
+    private const long MostDiscarded = 64 << 20;
+    // A client may open streams before it has read our limit, or before it has seen us count one as ended.
+    private const int StreamSlack = 100;
     private readonly FrameWriter _writer = new(stream);
     private readonly SendWindow _sendWindow = new();
     private readonly HpackDecoder _hpack = new(4096, MaxHeaderList);
@@ -123,15 +126,17 @@ internal sealed class ServerConnection(Stream stream, IReadOnlyDictionary<string
             await ResetAsync(call, Http2Error.FlowControlError);
             return;
         }
-        if (!call.TryAppend(_payload.AsSpan(start, length), options.MaxMessageSize))
+        if (call.Refusal is null && !call.TryAppend(_payload.AsSpan(start, length), options.MaxMessageSize))
+            call.Refusal = new Status(StatusCode.ResourceExhausted, $"received message larger than max ({options.MaxMessageSize})");
+        if (call.Refusal is not null && (call.Discarded += frame.Length) > MostDiscarded && !frame.Has(FrameHeader.EndStream))
         {
-            Refuse(call, new Status(StatusCode.ResourceExhausted, $"received message larger than max ({options.MaxMessageSize})"));
+            if (!_calls.ContainsKey(call.Id)) Start(call);
             return;
         }
         if (frame.Has(FrameHeader.EndStream))
         {
             call.RemoteClosed = true;
-            Start(call);
+            if (!_calls.ContainsKey(call.Id)) Start(call);
         }
         else if (frame.Length > 0)
         {
@@ -148,7 +153,7 @@ internal sealed class ServerConnection(Stream stream, IReadOnlyDictionary<string
         {
             if (open.RemoteClosed || !frame.Has(FrameHeader.EndStream)) throw new Http2Exception(Http2Error.ProtocolError, "HEADERS inside a request");
             open.RemoteClosed = true;
-            Start(open);
+            if (!_calls.ContainsKey(open.Id)) Start(open);
             return;
         }
         if (frame.StreamId <= _lastStreamId) throw new Http2Exception(Http2Error.StreamClosed, "HEADERS on a closed stream");
@@ -159,7 +164,7 @@ internal sealed class ServerConnection(Stream stream, IReadOnlyDictionary<string
             await _writer.WriteResetAsync(frame.StreamId, Http2Error.ProtocolError);
             return;
         }
-        if (_calls.Count >= options.MaxConcurrentStreams || _streams.Count >= options.MaxConcurrentStreams || _goingAway)
+        if (Math.Max(_calls.Count, _streams.Count) >= options.MaxConcurrentStreams + StreamSlack || _goingAway)
         {
             await _writer.WriteResetAsync(frame.StreamId, Http2Error.RefusedStream);
             return;
@@ -177,9 +182,9 @@ internal sealed class ServerConnection(Stream stream, IReadOnlyDictionary<string
         };
         _streams[call.Id] = call;
         _sendWindow.Open(call.Id);
-        if (headers.Objection() is { } objection) Refuse(call, objection);
-        else if (!handlers.ContainsKey(headers.Path)) Refuse(call, new Status(StatusCode.Unimplemented, $"unknown method {headers.Path}"));
-        else if (call.RemoteClosed) Start(call);
+        call.Refusal = headers.Objection()
+            ?? (handlers.ContainsKey(headers.Path) ? null : new Status(StatusCode.Unimplemented, $"unknown method {headers.Path}"));
+        if (call.RemoteClosed) Start(call);
     }
 
     private async ValueTask<ReadOnlyMemory<byte>> ReadBlockAsync(FrameHeader frame, CancellationToken cancellationToken)
@@ -266,9 +271,11 @@ internal sealed class ServerConnection(Stream stream, IReadOnlyDictionary<string
         if (!_calls.ContainsKey(call.Id)) call.Dispose();
     }
 
-    private void Start(ServerStream call) => Track(call, new ServerCall(call, _writer, _sendWindow, options).RunAsync(handlers[call.Path]));
-
-    private void Refuse(ServerStream call, Status status) => Track(call, new ServerCall(call, _writer, _sendWindow, options).RefuseAsync(status));
+    private void Start(ServerStream call)
+    {
+        var answer = new ServerCall(call, _writer, _sendWindow, options);
+        Track(call, call.Refusal is { } refusal ? answer.RefuseAsync(refusal) : answer.RunAsync(handlers[call.Path]));
+    }
 
     private void Track(ServerStream call, Task run)
     {

@@ -27,6 +27,12 @@ internal sealed class ServerStream(int id, string path, string authority, Metada
 
     public bool HeadersSent { get; set; }
 
+    /// <summary>Why the call will not be served; told when the request has come to its end, so that no client is cut off while it sends.</summary>
+    public Status? Refusal { get; set; }
+
+    /// <summary>Body octets thrown away after a refusal.</summary>
+    public long Discarded { get; set; }
+
     /// <summary>Adds body octets; false where they exceed the prefix and the largest message.</summary>
     public bool TryAppend(ReadOnlySpan<byte> data, int maxMessageSize)
     {

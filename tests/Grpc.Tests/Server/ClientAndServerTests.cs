@@ -55,8 +55,11 @@ public sealed class ClientAndServerTests : IDisposable
     {
         await using GrpcServer server = Echo.Serve(_socket.Path);
         using GrpcChannel channel = GrpcChannel.ForUnixSocket(_socket.Path);
-        RpcException e = await Assert.ThrowsAsync<RpcException>(() => channel.CallAsync(Echo.Unknown, ""));
-        Assert.Equal(StatusCode.Unimplemented, e.StatusCode);
+        for (int i = 0; i < 100; i++)
+        {
+            RpcException e = await Assert.ThrowsAsync<RpcException>(() => channel.CallAsync(Echo.Unknown, new string('x', i * 1000)));
+            Assert.Equal(StatusCode.Unimplemented, e.StatusCode);
+        }
     }
 
     [Fact]
