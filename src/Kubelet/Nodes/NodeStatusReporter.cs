@@ -1,6 +1,5 @@
 using Microsoft.Extensions.Logging;
 using NodeAgent.Kubernetes.Objects;
-using NodeAgent.Kubernetes.Patches;
 using NodeAgent.Kubernetes.Rest;
 using NodeAgent.Linux.Network;
 
