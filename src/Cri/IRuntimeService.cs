@@ -14,7 +14,7 @@ public interface IRuntimeService
     /// <summary>Creates and starts a sandbox with its network. Limit: twice the normal one.</summary>
     Task<RunPodSandboxResponse> RunPodSandboxAsync(RunPodSandboxRequest request, CancellationToken cancellationToken);
 
-    /// <summary>Stops a sandbox, kills what still runs in it and frees its network. Idempotent.</summary>
+    /// <summary>Stops a sandbox, kills what still runs in it and frees its network. containerd 1.6 answers NotFound for one that is gone, against the CRI: take it as done.</summary>
     Task<StopPodSandboxResponse> StopPodSandboxAsync(StopPodSandboxRequest request, CancellationToken cancellationToken);
 
     /// <summary>Removes a sandbox and its containers. Idempotent.</summary>

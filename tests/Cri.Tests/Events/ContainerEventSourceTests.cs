@@ -39,6 +39,12 @@ public sealed class ContainerEventSourceTests
         {
         }
         Assert.Equal(CriEventKind.Connected, e.Kind);
+        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(20));
+        while (f.Fake.EventSubscribers == 0)
+        {
+            limit.Token.ThrowIfCancellationRequested();
+            await Task.Yield();
+        }
         string sandbox = await f.RunSandboxAsync();
         Assert.Equal(sandbox, (await Next(events)).Id);
     }
@@ -87,8 +93,12 @@ public sealed class ContainerEventSourceTests
 
     private static async Task Subscribed(RuntimeFixture f, IAsyncEnumerator<CriEvent> events)
     {
-        while ((await Next(events)).Kind != CriEventKind.Connected || f.Fake.EventSubscribers == 0)
+        Assert.Equal(CriEventKind.Connected, (await Next(events)).Kind);
+        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(20));
+        while (f.Fake.EventSubscribers == 0)
         {
+            limit.Token.ThrowIfCancellationRequested();
+            await Task.Yield();
         }
     }
 
