@@ -63,7 +63,12 @@ internal sealed class ProbeTimerQueue<T> : IDisposable
     {
         lock (_gate)
         {
-            _due.Remove(item);
+            if (_due.Remove(item) && _due.Count == 0)
+            {
+                _queue.Clear();
+                _armed = long.MaxValue;
+                _timer.Change(Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+            }
         }
     }
 

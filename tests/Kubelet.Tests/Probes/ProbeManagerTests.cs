@@ -78,7 +78,7 @@ public sealed class ProbeManagerTests : IDisposable
         Assert.False(_manager.HasProbe(pod.Uid, "main", ProbeType.Liveness));
         _manager.RemovePod(pod.Uid);
         Assert.Null(_manager.Get(id, ProbeType.Readiness));
-        Assert.Equal(0, _time.Armed);
+        await Eventually(() => _time.Armed == 0);
     }
 
     [Fact]
