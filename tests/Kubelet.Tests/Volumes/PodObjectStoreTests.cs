@@ -14,7 +14,7 @@ public sealed class PodObjectStoreTests : IDisposable
     private readonly FakeTimeProvider _time = new();
     private readonly List<FakeInformer<ConfigMap>> _informers = [];
     private readonly ConcurrentQueue<PodUid> _changed = new();
-    private PodObjectStore _store;
+    private readonly PodObjectStore _store;
 
     public PodObjectStoreTests() => _store = Store(ObjectChangeDetection.Watch);
 
