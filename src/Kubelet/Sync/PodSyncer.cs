@@ -1,0 +1,266 @@
+using System.Collections.Concurrent;
+using System.Collections.Immutable;
+using Microsoft.Extensions.Logging;
+using NodeAgent.Kubelet.Pleg;
+using NodeAgent.Kubelet.Pods;
+using NodeAgent.Kubelet.Probes;
+using NodeAgent.Kubelet.Resources;
+using NodeAgent.Kubelet.Status;
+using NodeAgent.Kubelet.Volumes;
+using NodeAgent.Kubelet.Workers;
+using NodeAgent.Kubernetes.Objects;
+
+namespace NodeAgent.Kubelet.Sync;
+
+/// <summary>Whether the node takes a pod.</summary>
+public interface IPodAdmission
+{
+    /// <summary>Null where it is admitted, else upstream's reason and message. Asked once for each UID.</summary>
+    Task<(string Reason, string Message)?> RejectAsync(Pod pod, CancellationToken cancellationToken);
+}
+
+/// <summary>The parts a pass works with.</summary>
+/// <param name="Runtime">Containers and sandboxes.</param>
+/// <param name="Volumes">Volumes.</param>
+/// <param name="Objects">Secrets and config maps.</param>
+/// <param name="Probes">Probes.</param>
+/// <param name="Cgroups">Pod cgroups.</param>
+/// <param name="Admission">Admission.</param>
+public sealed record PodSyncParts(
+    IPodRuntime Runtime, IVolumeManager Volumes, IPodObjectStore Objects, IProbeManager Probes, IPodCgroupManager Cgroups, IPodAdmission Admission);
+
+/// <summary>What a pass knows of the node and reports to.</summary>
+/// <param name="Pleg">Observations.</param>
+/// <param name="Cache">The newest observations.</param>
+/// <param name="Statuses">Where statuses go.</param>
+/// <param name="Node">The own node.</param>
+/// <param name="Events">Events.</param>
+/// <param name="Starts">Bounds starts.</param>
+/// <param name="Paths">Folders.</param>
+public sealed record PodSyncSurroundings(
+    PodLifecycleEventGenerator Pleg, PodStatusCache Cache, StatusManager Statuses, INodeInfo Node, IPodEventRecorder Events, StartGate Starts, KubeletPaths Paths);
+
+/// <summary>Carries out the passes over a pod, each in upstream's order. Source: pkg/kubelet/kubelet.go (SyncPod, SyncTerminatingPod, SyncTerminatedPod).</summary>
+public sealed partial class PodSyncer(PodSyncParts parts, PodSyncSurroundings node, TimeProvider time, ILogger<PodSyncer> logger) : IPodSyncer
+{
+    private static readonly TimeSpan NetworkRetry = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan VolumeRetry = TimeSpan.FromSeconds(2);
+
+    private readonly ConcurrentDictionary<PodUid, PodMemory> _memory = new();
+
+    /// <inheritdoc/>
+    public async Task<PodPassResult> SyncAsync(Pod pod, CancellationToken cancellationToken)
+    {
+        PodMemory memory = _memory.GetOrAdd(pod.Uid, _ => new PodMemory());
+        RuntimePodStatus observed = await ObserveAsync(pod, memory, cancellationToken);
+        if (!memory.Admitted)
+        {
+            if (await parts.Admission.RejectAsync(pod, cancellationToken) is { } rejected)
+            {
+                memory.Rejection = rejected;
+                node.Events.Record(pod, null, "Warning", rejected.Reason, rejected.Message);
+                node.Statuses.Set(pod, PodStatusGenerator.Rejected(pod, rejected.Reason, rejected.Message, PodQos.Of(pod).ToString(), time.GetUtcNow()));
+                return new PodPassResult(PodPassOutcome.ReachedTerminalPhase);
+            }
+
+            memory.Admitted = true;
+        }
+
+        PodStatus status = Publish(pod, memory, observed);
+        if (status.Phase is "Failed" or "Succeeded")
+        {
+            return new PodPassResult(PodPassOutcome.ReachedTerminalPhase);
+        }
+
+        if (!pod.IsHostNetwork && node.Node.NetworkNotReady is { } notReady)
+        {
+            node.Events.Record(pod, null, "Warning", "NetworkNotReady", $"network is not ready: {notReady}");
+            return new PodPassResult(PodPassOutcome.Again, Jitter(NetworkRetry));
+        }
+
+        return await StartAsync(pod, memory, observed, cancellationToken);
+    }
+
+    private async Task<PodPassResult> StartAsync(Pod pod, PodMemory memory, RuntimePodStatus observed, CancellationToken cancellationToken)
+    {
+        parts.Objects.RegisterPod(pod);
+        StartGate.Ticket? turn = observed.AnythingRunning || pod.IsCritical ? null : await node.Starts.EnterAsync(cancellationToken);
+        using (turn)
+        {
+            await parts.Cgroups.EnsureAsync(pod, cancellationToken);
+            PodFolders.Ensure(node.Paths, pod.Uid);
+            ImmutableDictionary<string, MountedVolume> volumes;
+            try
+            {
+                volumes = await parts.Volumes.MountAsync(pod, cancellationToken);
+                memory.VolumeFailures = 0;
+            }
+            catch (VolumeSetupException e)
+            {
+                node.Events.Record(pod, null, "Warning", "FailedMount", e.Message);
+                LogVolume(pod.Ref, e.Message);
+                return new PodPassResult(PodPassOutcome.Again, Jitter(VolumeRetry * Math.Pow(2, Math.Min(memory.VolumeFailures++, 5))));
+            }
+
+            parts.Probes.AddPod(pod);
+            var request = new PodSyncRequest(pod, observed, volumes, parts.Cgroups.CgroupParent(pod), node.Node.HostIPs, node.Statuses.Get(pod.Uid));
+            PodSyncResult result = await parts.Runtime.SyncPodAsync(request, cancellationToken);
+            memory.Waiting = result.Waiting;
+            if (result.Changed)
+            {
+                memory.ActedAt = time.GetUtcNow();
+            }
+
+            observed = await ObserveAsync(pod, memory, cancellationToken);
+            PodStatus status = Publish(pod, memory, observed);
+            if (result.Error is { } error)
+            {
+                LogSync(pod.Ref, error);
+                node.Events.Record(pod, null, "Warning", "FailedSync", $"error determining status: {error}");
+            }
+
+            return status.Phase is "Failed" or "Succeeded"
+                ? new PodPassResult(PodPassOutcome.ReachedTerminalPhase)
+                : new PodPassResult(result.Succeeded ? PodPassOutcome.Done : PodPassOutcome.Again, Next(pod, status, result));
+        }
+    }
+
+    /// <inheritdoc/>
+    public async Task<PodPassResult> SyncTerminatingAsync(Pod pod, PodWorkerState state, CancellationToken cancellationToken)
+    {
+        PodMemory memory = _memory.GetOrAdd(pod.Uid, _ => new PodMemory());
+        memory.Failed ??= state.Kill is { Reason.Length: > 0 } kill ? (kill.Reason, kill.Message) : null;
+        memory.Terminating = true;
+        RuntimePodStatus observed = await ObserveAsync(pod, memory, cancellationToken, force: true);
+        Publish(pod, memory, observed);
+        parts.Probes.StopLivenessAndStartup(pod.Uid);
+        if (observed.AnythingRunning)
+        {
+            await parts.Runtime.KillPodAsync(PodMemory.Known(pod) ? pod : null, observed, state.Grace, cancellationToken);
+            memory.ActedAt = time.GetUtcNow();
+            observed = await ObserveAsync(pod, memory, cancellationToken, force: true);
+        }
+
+        parts.Probes.RemovePod(pod.Uid);
+        Publish(pod, memory, observed);
+        if (observed.AnythingRunning)
+        {
+            return new PodPassResult(PodPassOutcome.Again, TimeSpan.FromSeconds(1));
+        }
+
+        return new PodPassResult(PodPassOutcome.Done);
+    }
+
+    /// <inheritdoc/>
+    public async Task<PodPassResult> SyncTerminatedAsync(Pod pod, PodWorkerState state, CancellationToken cancellationToken)
+    {
+        PodMemory memory = _memory.GetOrAdd(pod.Uid, _ => new PodMemory());
+        memory.Terminating = true;
+        memory.Finalised = true;
+        RuntimePodStatus observed = await ObserveAsync(pod, memory, cancellationToken);
+        if (observed.AnythingRunning)
+        {
+            // The runtime came back with something we had not seen: it has to be stopped first, and this phase never goes back.
+            await parts.Runtime.KillPodAsync(PodMemory.Known(pod) ? pod : null, observed, TimeSpan.FromSeconds(1), cancellationToken);
+            await ObserveAsync(pod, memory, cancellationToken, force: true);
+            return new PodPassResult(PodPassOutcome.Again, TimeSpan.FromSeconds(1));
+        }
+
+        if (memory.Rejection is null)
+        {
+            Publish(pod, memory, observed);
+        }
+
+        await parts.Volumes.UnmountAsync(pod.Uid, cancellationToken);
+        parts.Objects.UnregisterPod(pod.Uid);
+        await parts.Cgroups.RemoveAsync(pod.Uid, cancellationToken);
+        if (state.Removed || state.Deleted)
+        {
+            await parts.Runtime.RemovePodAsync(observed, cancellationToken);
+            PodFolders.Remove(node.Paths, pod.Uid);
+            await node.Pleg.RelistPodAsync(pod.Ref, cancellationToken);
+        }
+
+        node.Statuses.Finish(pod);
+        return new PodPassResult(PodPassOutcome.Done);
+    }
+
+    /// <inheritdoc/>
+    public void Forget(PodUid uid)
+    {
+        _memory.TryRemove(uid, out _);
+        parts.Runtime.Forget(uid);
+        node.Statuses.Forget(uid);
+    }
+
+    /// <summary>An observation that is not older than our last act upon the pod.</summary>
+    private async Task<RuntimePodStatus> ObserveAsync(Pod pod, PodMemory memory, CancellationToken cancellationToken, bool force = false)
+    {
+        RuntimePodStatus? known = node.Cache.Get(pod.Uid);
+        if (force || !memory.Looked || (memory.ActedAt is { } acted && (known is null || known.ObservedAt < acted)))
+        {
+            known = await node.Pleg.RelistPodAsync(pod.Ref, cancellationToken);
+            memory.Looked = true;
+            memory.ActedAt = null;
+        }
+
+        return known ?? RuntimePodStatus.Nothing(pod.Ref, time.GetUtcNow());
+    }
+
+    private PodStatus Publish(Pod pod, PodMemory memory, RuntimePodStatus observed)
+    {
+        PodStatus status = PodStatusGenerator.Generate(new PodStatusInputs
+        {
+            Pod = pod,
+            Runtime = observed,
+            Previous = node.Statuses.StatusOf(pod),
+            Waiting = memory.Waiting,
+            Verdict = parts.Probes.Get,
+            HostIPs = node.Node.HostIPs,
+            QosClass = PodQos.Of(pod).ToString(),
+            Now = time.GetUtcNow(),
+            Terminating = memory.Terminating,
+            Finalised = memory.Finalised,
+            Failed = memory.Failed ?? PodDeadline.Exceeded(pod, node.Statuses.StatusOf(pod), time.GetUtcNow()),
+        });
+        if (PodMemory.Known(pod))
+        {
+            node.Statuses.Set(pod, status);
+        }
+
+        return status;
+    }
+
+    /// <summary>The earliest instant at which something is due without an event: back-off's end, the active deadline.</summary>
+    private TimeSpan? Next(Pod pod, PodStatus status, PodSyncResult result)
+    {
+        TimeSpan? next = result.RetryAfter ?? (result.Succeeded ? null : Jitter(TimeSpan.FromSeconds(10)));
+        TimeSpan? deadline = PodDeadline.Remaining(pod, status, time.GetUtcNow());
+        return deadline is { } d && (next is null || d < next) ? d : next;
+    }
+
+    private static TimeSpan Jitter(TimeSpan t) => t * (1 + Random.Shared.NextDouble() / 2);
+
+    [LoggerMessage(2401, LogLevel.Warning, "Pod {Pod}: {Error}")]
+    private partial void LogVolume(PodRef pod, string error);
+
+    [LoggerMessage(2402, LogLevel.Warning, "Pod {Pod}: could not be brought in line with its spec, will be tried again: {Error}")]
+    private partial void LogSync(PodRef pod, string error);
+
+    /// <summary>What is kept of a pod between its passes; only its worker touches it.</summary>
+    private sealed class PodMemory
+    {
+        public bool Admitted { get; set; }
+        public bool Looked { get; set; }
+        public bool Terminating { get; set; }
+        public bool Finalised { get; set; }
+        public int VolumeFailures { get; set; }
+        public DateTimeOffset? ActedAt { get; set; }
+        public (string Reason, string Message)? Rejection { get; set; }
+        public (string Reason, string Message)? Failed { get; set; }
+        public ImmutableDictionary<string, ContainerWaiting> Waiting { get; set; } = ImmutableDictionary<string, ContainerWaiting>.Empty;
+
+        /// <summary>False for a pod made of runtime labels only: it has no spec and no API object.</summary>
+        public static bool Known(Pod pod) => pod.Spec.Containers.Count > 0;
+    }
+}
