@@ -1,0 +1,109 @@
+using NodeAgent.Cri.V1;
+using NodeAgent.Kubelet.Pods;
+using NodeAgent.Kubelet.Resources;
+using NodeAgent.Kubernetes.Objects;
+using NodeAgent.Linux.Cgroups;
+using ApiContainer = NodeAgent.Kubernetes.Objects.Container;
+
+namespace NodeAgent.Kubelet.Containers;
+
+/// <summary>What of the node a container's limits depend on.</summary>
+/// <param name="MemoryCapacity">Bytes.</param>
+/// <param name="CpuQuota">cpuCFSQuota.</param>
+/// <param name="CpuPeriod">cpuCFSQuotaPeriod in µs.</param>
+/// <param name="CgroupV2">The host has cgroup v2.</param>
+/// <param name="SingleProcessOomKill">singleProcessOOMKill.</param>
+/// <param name="HugePageSizes">Bytes of each page size of the node.</param>
+public sealed record ContainerLimitsOptions(
+    long MemoryCapacity, bool CpuQuota, long CpuPeriod, bool CgroupV2, bool SingleProcessOomKill, IReadOnlyList<long> HugePageSizes);
+
+/// <summary>Requests and limits as the runtime gets them. Pure. Source: kuberuntime_container_linux.go, pkg/kubelet/qos/policy.go.</summary>
+internal static class ContainerResourcesBuilder
+{
+    public static LinuxContainerResources Build(Pod pod, ApiContainer c, ContainerLimitsOptions options)
+    {
+        IReadOnlyDictionary<string, Quantity> limits = c.Resources?.Limits ?? new Dictionary<string, Quantity>(), requests = c.Resources?.Requests ?? new Dictionary<string, Quantity>();
+        IReadOnlyDictionary<string, Quantity> podLimits = pod.Spec.Resources?.Limits ?? new Dictionary<string, Quantity>();
+        long cpuLimit = Milli(limits, "cpu") is > 0 and var own ? own : Milli(podLimits, "cpu");
+        bool requested = requests.ContainsKey("cpu");
+        var resources = new LinuxContainerResources
+        {
+            CpuShares = Shares(requested || cpuLimit == 0 ? Milli(requests, "cpu") : cpuLimit),
+            MemoryLimitInBytes = Bytes(limits, "memory") is > 0 and var memory ? memory : Bytes(podLimits, "memory"),
+            OomScoreAdj = OomScore(pod, c, options.MemoryCapacity),
+        };
+        if (options.CpuQuota)
+        {
+            resources.CpuPeriod = options.CpuPeriod;
+            resources.CpuQuota = Quota(cpuLimit, options.CpuPeriod);
+        }
+
+        foreach (long size in options.HugePageSizes)
+        {
+            string name = HugePageName(size);
+            long limit = limits.Where(l => l.Key.StartsWith("hugepages-", StringComparison.Ordinal) && Quantity.Parse(l.Key["hugepages-".Length..]).Value() == size).Sum(l => l.Value.Value());
+            resources.HugepageLimits.Add(new HugepageLimit { PageSize = name, Limit = (ulong)limit });
+        }
+
+        if (options.CgroupV2 && !options.SingleProcessOomKill)
+        {
+            resources.Unified["memory.oom.group"] = "1";
+        }
+
+        return resources;
+    }
+
+    /// <summary>Totals of the pod, for the sandbox.</summary>
+    public static LinuxContainerResources ForPod(Pod pod)
+    {
+        var requests = new Dictionary<string, long>();
+        long cpu = pod.Spec.Containers.Sum(c => Milli(c.Resources?.Requests, "cpu"));
+        long quota = pod.Spec.Containers.All(c => Milli(c.Resources?.Limits, "cpu") > 0) ? pod.Spec.Containers.Sum(c => Milli(c.Resources?.Limits, "cpu")) : 0;
+        long memory = pod.Spec.Containers.All(c => Bytes(c.Resources?.Limits, "memory") > 0) ? pod.Spec.Containers.Sum(c => Bytes(c.Resources?.Limits, "memory")) : 0;
+        return new LinuxContainerResources { CpuShares = Shares(cpu), CpuPeriod = 100_000, CpuQuota = Quota(quota, 100_000), MemoryLimitInBytes = memory };
+    }
+
+    /// <summary>Plain quantities, for overhead.</summary>
+    public static LinuxContainerResources FromQuantities(IReadOnlyDictionary<string, Quantity> q) => new()
+    {
+        CpuShares = Shares(Milli(q, "cpu")), CpuPeriod = 100_000, CpuQuota = Quota(Milli(q, "cpu"), 100_000), MemoryLimitInBytes = Bytes(q, "memory"),
+    };
+
+    public static long Shares(long milli) => milli == 0 ? 2 : Math.Clamp(milli * 1024 / 1000, 2, 262_144);
+
+    public static long Quota(long milli, long period) => milli == 0 ? 0 : Math.Max(1000, milli * period / 1000);
+
+    /// <summary>Killed first when memory runs out: 1000 for BestEffort, −997 for Guaranteed, in between by request.</summary>
+    public static long OomScore(Pod pod, ApiContainer c, long memoryCapacity)
+    {
+        if (pod.IsCritical && (pod.IsStatic || pod.Spec.Priority >= 2_000_001_000))
+        {
+            return -997;
+        }
+
+        switch (PodQos.Of(pod))
+        {
+            case QosClass.Guaranteed:
+                return -997;
+            case QosClass.BestEffort:
+                return 1000;
+        }
+
+        long Score(ApiContainer x)
+        {
+            long request = Bytes(x.Resources?.Requests, "memory");
+            long score = memoryCapacity <= 0 ? 999 : 1000 - (1000 * request / memoryCapacity);
+            return score < 3 ? 3 : score == 1000 ? 999 : score;
+        }
+
+        bool sidecar = c.RestartPolicy == "Always" && pod.Spec.InitContainers.Any(i => i.Name == c.Name);
+        return sidecar ? Math.Min(Score(c), pod.Spec.Containers.Min(Score)) : Score(c);
+    }
+
+    private static long Milli(IReadOnlyDictionary<string, Quantity>? q, string name) => q is not null && q.TryGetValue(name, out Quantity v) ? v.MilliValue() : 0;
+
+    private static long Bytes(IReadOnlyDictionary<string, Quantity>? q, string name) => q is not null && q.TryGetValue(name, out Quantity v) ? v.Value() : 0;
+
+    private static string HugePageName(long size) =>
+        size >= 1L << 30 ? $"{size >> 30}GB" : size >= 1 << 20 ? $"{size >> 20}MB" : $"{size >> 10}KB";
+}

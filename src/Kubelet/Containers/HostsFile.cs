@@ -1,0 +1,51 @@
+using System.Collections.Immutable;
+using System.Text;
+using NodeAgent.Kubernetes.Objects;
+
+namespace NodeAgent.Kubelet.Containers;
+
+/// <summary>The managed /etc/hosts of a pod. Pure. Source: pkg/kubelet/kubelet_pods.go (ensureHostsFile).</summary>
+internal static class HostsFile
+{
+    private const string Header = "# Kubernetes-managed hosts file.\n127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n"
+        + "fe00::0\tip6-localnet\nfe00::0\tip6-mcastprefix\nfe00::1\tip6-allnodes\nfe00::2\tip6-allrouters\n";
+
+    /// <param name="pod">The pod.</param>
+    /// <param name="ips">Its addresses.</param>
+    /// <param name="hostname">Its host name.</param>
+    /// <param name="domain">Its domain, "" for none.</param>
+    /// <param name="nodeFile">The node's own file; given for host-network pods.</param>
+    public static string Build(Pod pod, ImmutableArray<string> ips, string hostname, string domain, string? nodeFile)
+    {
+        var text = new StringBuilder();
+        if (nodeFile is not null)
+        {
+            text.Append("# Kubernetes-managed hosts file (host network).\n").Append(nodeFile);
+        }
+        else
+        {
+            text.Append(Header);
+            foreach (string ip in ips)
+            {
+                text.Append(ip).Append('\t');
+                if (domain.Length > 0)
+                {
+                    text.Append(hostname).Append('.').Append(domain).Append('\t');
+                }
+
+                text.Append(hostname).Append('\n');
+            }
+        }
+
+        if (pod.Spec.HostAliases.Count > 0)
+        {
+            text.Append("\n# Entries added by HostAliases.\n");
+            foreach (HostAlias alias in pod.Spec.HostAliases)
+            {
+                text.Append(alias.Ip).Append('\t').AppendJoin('\t', alias.Hostnames).Append('\n');
+            }
+        }
+
+        return text.ToString();
+    }
+}

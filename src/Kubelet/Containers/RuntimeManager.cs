@@ -1,0 +1,424 @@
+using System.Collections.Immutable;
+using Microsoft.Extensions.Logging;
+using NodeAgent.Cri;
+using NodeAgent.Cri.V1;
+using NodeAgent.Kubelet.Images;
+using NodeAgent.Kubelet.Pleg;
+using NodeAgent.Kubelet.Pods;
+using NodeAgent.Kubelet.Probes;
+using NodeAgent.Kubelet.Sandboxes;
+using NodeAgent.Kubelet.Sync;
+using NodeAgent.Kubelet.Volumes;
+using NodeAgent.Kubernetes.Objects;
+using ApiContainer = NodeAgent.Kubernetes.Objects.Container;
+using ContainerId = NodeAgent.Kubelet.Pods.ContainerId;
+
+namespace NodeAgent.Kubelet.Containers;
+
+/// <summary>Settings of the runtime manager.</summary>
+/// <param name="Config">For container configurations.</param>
+/// <param name="Images">For pulls.</param>
+/// <param name="LongestRestartDelay">crashLoopBackOff.maxContainerRestartPeriod.</param>
+public sealed record RuntimeManagerOptions(ContainerConfigOptions Config, ImageOptions Images, TimeSpan LongestRestartDelay);
+
+/// <summary>What the runtime manager needs of the rest of the agent.</summary>
+/// <param name="Events">Events.</param>
+/// <param name="Objects">Secrets and config maps.</param>
+/// <param name="Services">For environments.</param>
+/// <param name="Node">The own node.</param>
+/// <param name="Probes">Verdicts.</param>
+/// <param name="Paths">Folders.</param>
+/// <param name="SubPaths">Binds subPaths.</param>
+/// <param name="RuntimeHandler">Handler of a RuntimeClass by its name; throws KubernetesException where it cannot be read.</param>
+public sealed record RuntimeManagerNeeds(
+    IPodEventRecorder Events, IPodObjectStore Objects, IServiceLister Services, INodeInfo Node, IProbeManager Probes, KubeletPaths Paths, SubPathBinder SubPaths,
+    Func<string, CancellationToken, Task<string>> RuntimeHandler);
+
+/// <summary>Pods in terms of the runtime's sandboxes and containers. Source: pkg/kubelet/kuberuntime/kuberuntime_manager.go.</summary>
+public sealed partial class RuntimeManager : IPodRuntime, IDisposable
+{
+    private static readonly TimeSpan FirstRestartDelay = TimeSpan.FromSeconds(10);
+    private readonly IRuntimeService _runtime;
+    private readonly RuntimeManagerOptions _options;
+    private readonly RuntimeManagerNeeds _needs;
+    private readonly TimeProvider _time;
+    private readonly ILogger<RuntimeManager> _logger;
+    private readonly RuntimeObserver _observer;
+    private readonly ImageManager _images;
+    private readonly ContainerConfigBuilder _configs;
+    private readonly LifecycleHooks _hooks;
+    private readonly ContainerStopper _stopper;
+    private readonly CrashLoopBackOff _backOff;
+
+    /// <summary>Makes the manager; nothing is called before it is asked.</summary>
+    public RuntimeManager(
+        IRuntimeService runtime, IImageService images, RuntimeManagerOptions options, RuntimeManagerNeeds needs, TimeProvider time, ILogger<RuntimeManager> logger)
+    {
+        (_runtime, _options, _needs, _time, _logger) = (runtime, options, needs, time, logger);
+        _observer = new RuntimeObserver(runtime, time);
+        _images = new ImageManager(images, needs.Objects, needs.Events, options.Images, time);
+        _configs = new ContainerConfigBuilder(options.Config, new EnvironmentBuilder(needs.Objects, needs.Services), needs.SubPaths, needs.Node, needs.Paths);
+        _hooks = new LifecycleHooks(runtime, time);
+        _stopper = new ContainerStopper(runtime, _hooks, needs.Events, time);
+        _backOff = new CrashLoopBackOff(FirstRestartDelay, options.LongestRestartDelay);
+    }
+
+    /// <inheritdoc/>
+    public Task<ImmutableArray<RuntimePodListing>> ListPodsAsync(CancellationToken cancellationToken) => _observer.ListAsync(cancellationToken);
+
+    /// <inheritdoc/>
+    public Task<RuntimePodStatus> GetPodStatusAsync(PodRef pod, CancellationToken cancellationToken) => _observer.StatusAsync(pod, cancellationToken);
+
+    /// <inheritdoc/>
+    public async Task<PodSyncResult> SyncPodAsync(PodSyncRequest request, CancellationToken cancellationToken)
+    {
+        Pod pod = request.Pod;
+        if (UnsupportedPodFields.Find(pod) is { } unsupported)
+        {
+            return Refused(pod, unsupported);
+        }
+
+        PodActions actions = PodActionPlanner.Compute(pod, request.Status, Health);
+        if (actions.IsEmpty)
+        {
+            return new PodSyncResult();
+        }
+
+        var pass = new Pass();
+        await KillAsync(request, actions, pass, cancellationToken);
+        if (actions.KillPod && !actions.CreateSandbox)
+        {
+            return pass.Result();
+        }
+
+        string? sandbox = actions.SandboxId;
+        ImmutableArray<string> ips = pod.IsHostNetwork ? request.HostIPs : request.Status.IPs;
+        PodSandboxConfig config;
+        try
+        {
+            config = SandboxConfig(pod, actions.CreateSandbox ? actions.Attempt : request.Status.Sandboxes[0].Attempt, request.CgroupParent);
+            if (actions.CreateSandbox)
+            {
+                pass.Changed = true;
+                (sandbox, ImmutableArray<string> own) = await CreateSandboxAsync(pod, config, cancellationToken);
+                ips = pod.IsHostNetwork ? request.HostIPs : own;
+            }
+        }
+        catch (Exception e) when (e is CriException or FormatException or Kubernetes.Rest.KubernetesException)
+        {
+            _needs.Events.Record(pod, null, "Warning", "FailedCreatePodSandBox", $"Failed to create pod sandbox: {e.Message}");
+            pass.Error = $"failed to create pod sandbox: {e.Message}";
+            return pass.Result();
+        }
+
+        foreach (EphemeralContainer e in actions.StartEphemeral)
+        {
+            await StartAsync(request, AsContainer(e), e.TargetContainerName, sandbox!, config, ips, pass, cancellationToken);
+        }
+
+        foreach (ApiContainer c in actions.StartInit.Concat(actions.Start))
+        {
+            await StartAsync(request, c, null, sandbox!, config, ips, pass, cancellationToken);
+        }
+
+        return pass.Result();
+    }
+
+    private ContainerHealth Health(RuntimeContainerStatus c) => new(
+        _needs.Probes.Get(c.Id, ProbeType.Liveness) == ProbeResult.Failure,
+        _needs.Probes.Get(c.Id, ProbeType.Startup) == ProbeResult.Failure,
+        _needs.Probes.Get(c.Id, ProbeType.Startup) is null or ProbeResult.Success);
+
+    private PodSyncResult Refused(Pod pod, string unsupported)
+    {
+        _needs.Events.Record(pod, null, "Warning", "Failed", $"Error: {unsupported}");
+        return new PodSyncResult
+        {
+            Waiting = pod.Spec.InitContainers.Concat(pod.Spec.Containers).ToImmutableDictionary(c => c.Name ?? "", _ => new ContainerWaiting("CreateContainerConfigError", unsupported)),
+        };
+    }
+
+    private async Task KillAsync(PodSyncRequest request, PodActions actions, Pass pass, CancellationToken cancellationToken)
+    {
+        if (actions.KillPod)
+        {
+            if (actions.CreateSandbox)
+            {
+                _needs.Events.Record(request.Pod, null, "Normal", "SandboxChanged", "Pod sandbox changed, it will be killed and re-created.");
+            }
+
+            pass.Changed = true;
+            await KillPodAsync(request.Pod, request.Status, null, cancellationToken);
+            return;
+        }
+
+        if (actions.Kill.Length > 0)
+        {
+            pass.Changed = true;
+            string? ip = PodIP(request.Status, request.HostIPs);
+            await Task.WhenAll(actions.Kill.Select(k => _stopper.StopAsync(
+                request.Pod, k.Container, k.Reason, k.ProbeGrace is { } s ? TimeSpan.FromSeconds(s) : null, ip, null, cancellationToken)));
+        }
+    }
+
+    private static string? PodIP(RuntimePodStatus status, ImmutableArray<string> hostIPs) =>
+        status.IPs is [var ip, ..] ? ip : status.Sandboxes is [{ HostNetwork: true }, ..] && hostIPs is [var host, ..] ? host : null;
+
+    private PodSandboxConfig SandboxConfig(Pod pod, uint attempt, string cgroupParent)
+    {
+        DnsOptions dns = _options.Config.Dns;
+        string hostFile = dns.ResolvConf.Length > 0 && File.Exists(dns.ResolvConf) ? File.ReadAllText(dns.ResolvConf) : "";
+        PodDns built = DnsConfigBuilder.Build(pod, dns, hostFile);
+        foreach (string warning in built.Warnings)
+        {
+            _needs.Events.Record(pod, null, "Warning", "DNSConfigForming", warning);
+        }
+
+        if (built.MissingClusterDns)
+        {
+            _needs.Events.Record(pod, null, "Warning", "MissingClusterDNS",
+                $"pod: \"{pod.Metadata.Name}_{pod.Metadata.Namespace}({pod.Metadata.Uid})\". kubelet does not have ClusterDNS IP configured and cannot create Pod using \"{pod.Spec.DnsPolicy}\" policy. Falling back to \"Default\" policy.");
+        }
+
+        return PodSandboxConfigBuilder.Build(pod, attempt, built, dns.ClusterDomain, _needs.Paths.PodLogFolder(pod.Ref), cgroupParent);
+    }
+
+    private async Task<(string Id, ImmutableArray<string> IPs)> CreateSandboxAsync(Pod pod, PodSandboxConfig config, CancellationToken cancellationToken)
+    {
+        string handler = pod.Spec.RuntimeClassName is { Length: > 0 } name ? await _needs.RuntimeHandler(name, cancellationToken) : "";
+        const UnixFileMode mode = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute
+            | UnixFileMode.GroupRead | UnixFileMode.GroupExecute | UnixFileMode.OtherRead | UnixFileMode.OtherExecute;
+        Directory.CreateDirectory(config.LogDirectory, mode);
+        cancellationToken.ThrowIfCancellationRequested();
+        string id = (await _runtime.RunPodSandboxAsync(new RunPodSandboxRequest { Config = config, RuntimeHandler = handler }, cancellationToken)).PodSandboxId;
+        PodSandboxStatus status = (await _runtime.PodSandboxStatusAsync(new PodSandboxStatusRequest { PodSandboxId = id }, cancellationToken)).Status;
+        IEnumerable<string> ips = status.Network is { } n ? [n.Ip, .. n.AdditionalIps.Select(a => a.Ip)] : [];
+        return (id, [.. ips.Where(ip => System.Net.IPAddress.TryParse(ip, out _))]);
+    }
+
+    private async Task StartAsync(
+        PodSyncRequest request, ApiContainer c, string? target, string sandbox, PodSandboxConfig config, ImmutableArray<string> ips, Pass pass, CancellationToken cancellationToken)
+    {
+        Pod pod = request.Pod;
+        string name = c.Name ?? "";
+        RuntimeContainerStatus? last = request.Status.Find(name);
+        if (last is { State: RuntimeContainerState.Exited } && target is null && _backOff.Check(pod.Uid, c.Image ?? "", last, _time.GetUtcNow()) is var (left, delay))
+        {
+            string where = $"{pod.Metadata.Name}_{pod.Metadata.Namespace}({pod.Metadata.Uid})";
+            _needs.Events.Record(pod, name, "Warning", "BackOff", $"Back-off restarting failed container {name} in pod {where}");
+            pass.Wait(name, "CrashLoopBackOff", $"back-off {GoSeconds(delay)} restarting failed container={name} pod={where}", left);
+            return;
+        }
+
+        switch (await _images.EnsureAsync(pod, name, c.Image ?? "", c.ImagePullPolicy, config, cancellationToken))
+        {
+            case ImageResult.Failed failed:
+                _needs.Events.Record(pod, name, "Warning", "Failed", $"Error: {failed.Reason}");
+                pass.Wait(name, failed.Reason, failed.Message, failed.RetryAfter);
+                return;
+            case ImageResult.Present present:
+                await CreateAndStartAsync(request, c, target, sandbox, config, ips, present, last, pass, cancellationToken);
+                return;
+        }
+    }
+
+    private async Task CreateAndStartAsync(
+        PodSyncRequest request, ApiContainer c, string? target, string sandbox, PodSandboxConfig config, ImmutableArray<string> ips,
+        ImageResult.Present image, RuntimeContainerStatus? last, Pass pass, CancellationToken cancellationToken)
+    {
+        Pod pod = request.Pod;
+        string name = c.Name ?? "";
+        ContainerConfig built;
+        try
+        {
+            int restarts = RestartCount(pod, name, last, request);
+            string? targetId = target is null ? null : request.Status.Find(target)?.Id.Id;
+            built = await _configs.BuildAsync(new ContainerRequest(request, c, image.Image, image.ImageRef, restarts, ips, targetId), cancellationToken);
+        }
+        catch (Exception e) when (e is ContainerConfigException or IOException or UnauthorizedAccessException)
+        {
+            Fail(pod, name, "CreateContainerConfigError", e.Message, pass);
+            return;
+        }
+
+        cancellationToken.ThrowIfCancellationRequested();
+        pass.Changed = true;
+        string id;
+        try
+        {
+            Directory.CreateDirectory(Path.Combine(config.LogDirectory, name));
+            id = (await _runtime.CreateContainerAsync(new CreateContainerRequest { PodSandboxId = sandbox, Config = built, SandboxConfig = config }, CancellationToken.None)).ContainerId;
+        }
+        catch (CriException e)
+        {
+            Fail(pod, name, "CreateContainerError", e.Message, pass);
+            return;
+        }
+
+        _needs.Events.Record(pod, name, "Normal", "Created", "Container created");
+        try
+        {
+            await _runtime.StartContainerAsync(new StartContainerRequest { ContainerId = id }, CancellationToken.None);
+        }
+        catch (CriException e)
+        {
+            Fail(pod, name, "RunContainerError", e.Message.Replace(id, name, StringComparison.Ordinal), pass);
+            return;
+        }
+
+        _needs.Events.Record(pod, name, "Normal", "Started", "Container started");
+        if (c.Lifecycle?.PostStart is { } postStart)
+        {
+            await PostStartAsync(request, c, postStart, id, ips, pass, cancellationToken);
+        }
+    }
+
+    private async Task PostStartAsync(
+        PodSyncRequest request, ApiContainer c, LifecycleHandler postStart, string id, ImmutableArray<string> ips, Pass pass, CancellationToken cancellationToken)
+    {
+        string name = c.Name ?? "";
+        if (await _hooks.RunAsync(postStart, c, id, ips is [var ip, ..] ? ip : null, cancellationToken) is not { } error)
+        {
+            return;
+        }
+
+        LogHookFailed(request.Pod.Ref, name, error);
+        _needs.Events.Record(request.Pod, name, "Warning", "FailedPostStartHook", "PostStartHook failed");
+        var started = new RuntimeContainerStatus
+        {
+            Id = new ContainerId(await _observer.RuntimeNameAsync(cancellationToken), id), Name = name, SandboxId = "", RestartCount = 0, State = RuntimeContainerState.Running,
+        };
+        await _stopper.StopAsync(request.Pod, started, "FailedPostStartHook", null, null, null, cancellationToken);
+        pass.Wait(name, "PostStartHookError", $"PostStartHook failed: {error}", null);
+    }
+
+    /// <summary>One more than the last attempt; where the runtime has forgotten it, one more than the API or the log files remember.</summary>
+    private int RestartCount(Pod pod, string name, RuntimeContainerStatus? last, PodSyncRequest request)
+    {
+        if (last is not null)
+        {
+            return last.RestartCount + 1;
+        }
+
+        int fromLogs = -1;
+        string folder = Path.Combine(_needs.Paths.PodLogFolder(pod.Ref), name);
+        foreach (string file in Directory.Exists(folder) ? Directory.EnumerateFiles(folder, "*.log*") : [])
+        {
+            string number = Path.GetFileName(file).Split('.')[0];
+            fromLogs = int.TryParse(number, out int n) && n > fromLogs ? n : fromLogs;
+        }
+
+        return fromLogs + 1;
+    }
+
+    private void Fail(Pod pod, string name, string reason, string message, Pass pass)
+    {
+        _needs.Events.Record(pod, name, "Warning", "Failed", $"Error: {message}");
+        LogStartFailed(pod.Ref, name, reason, message);
+        pass.Wait(name, reason, message, null);
+    }
+
+    /// <inheritdoc/>
+    public async Task KillPodAsync(Pod? pod, RuntimePodStatus status, TimeSpan? gracePeriod, CancellationToken cancellationToken)
+    {
+        string? ip = PodIP(status, _needs.Node.HostIPs);
+        var sidecars = pod?.Spec.InitContainers.Where(c => c.RestartPolicy == "Always").Select(c => c.Name ?? "").ToList() ?? [];
+        RuntimeContainerStatus[] running = [.. status.Containers.Where(c => c.State is RuntimeContainerState.Running or RuntimeContainerState.Unknown)];
+        var main = running.Where(c => !sidecars.Contains(c.Name)).Select(c => _stopper.StopAsync(pod, c, "", gracePeriod, ip, null, cancellationToken)).ToList();
+        Task before = Task.WhenAll(main);
+        var all = new List<Task>(main);
+        foreach (string name in Enumerable.Reverse(sidecars))
+        {
+            // Each sidecar waits for all main containers and for those sidecars that started after it.
+            foreach (RuntimeContainerStatus c in running.Where(c => c.Name == name))
+            {
+                Task stop = _stopper.StopAsync(pod, c, "", gracePeriod, ip, before, cancellationToken);
+                before = Task.WhenAll(before, stop);
+                all.Add(stop);
+            }
+        }
+
+        await Task.WhenAll(all);
+        foreach (RuntimeSandboxStatus sandbox in status.Sandboxes)
+        {
+            try
+            {
+                await _runtime.StopPodSandboxAsync(new StopPodSandboxRequest { PodSandboxId = sandbox.Id }, CancellationToken.None);
+            }
+            catch (CriException e) when (e.Kind == CriErrorKind.NotFound)
+            {
+                // Gone already.
+            }
+        }
+    }
+
+    /// <inheritdoc/>
+    public async Task RemovePodAsync(RuntimePodStatus status, CancellationToken cancellationToken)
+    {
+        if (status.AnythingRunning)
+        {
+            throw new InvalidOperationException($"pod {status.Pod} still runs");
+        }
+
+        foreach (RuntimeContainerStatus c in status.Containers)
+        {
+            await _runtime.RemoveContainerAsync(new RemoveContainerRequest { ContainerId = c.Id.Id }, CancellationToken.None);
+        }
+
+        foreach (RuntimeSandboxStatus s in status.Sandboxes)
+        {
+            await _runtime.StopPodSandboxAsync(new StopPodSandboxRequest { PodSandboxId = s.Id }, CancellationToken.None);
+            await _runtime.RemovePodSandboxAsync(new RemovePodSandboxRequest { PodSandboxId = s.Id }, CancellationToken.None);
+        }
+
+        string logs = _needs.Paths.PodLogFolder(status.Pod);
+        if (Directory.Exists(logs))
+        {
+            Directory.Delete(logs, recursive: true);
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Forget(PodUid uid)
+    {
+        _images.Forget(uid);
+        _backOff.Forget(uid);
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => _hooks.Dispose();
+
+    private static ApiContainer AsContainer(EphemeralContainer e) => new()
+    {
+        Name = e.Name, Image = e.Image, ImagePullPolicy = e.ImagePullPolicy, Command = e.Command, Args = e.Args, Env = e.Env, EnvFrom = e.EnvFrom,
+        WorkingDir = e.WorkingDir, SecurityContext = e.SecurityContext, VolumeMounts = e.VolumeMounts, Stdin = e.Stdin, StdinOnce = e.StdinOnce, Tty = e.Tty,
+        TerminationMessagePath = e.TerminationMessagePath, TerminationMessagePolicy = e.TerminationMessagePolicy, Resources = e.Resources,
+    };
+
+    private static string GoSeconds(TimeSpan t) => t.TotalSeconds < 60 ? $"{t.TotalSeconds:0}s" : $"{(int)t.TotalMinutes}m{t.Seconds}s";
+
+    [LoggerMessage(2600, LogLevel.Warning, "Pod {Pod}: container {Container} could not be started, {Reason}: {Error}")]
+    private partial void LogStartFailed(PodRef pod, string container, string reason, string error);
+
+    [LoggerMessage(2601, LogLevel.Warning, "Pod {Pod}: container {Container}: postStart failed: {Error}")]
+    private partial void LogHookFailed(PodRef pod, string container, string error);
+
+    /// <summary>What one pass gathers.</summary>
+    private sealed class Pass
+    {
+        private readonly Dictionary<string, ContainerWaiting> _waiting = [];
+        private TimeSpan? _retry;
+
+        public bool Changed { get; set; }
+
+        public string? Error { get; set; }
+
+        public void Wait(string container, string reason, string message, TimeSpan? retry)
+        {
+            _waiting[container] = new ContainerWaiting(reason, message);
+            _retry = retry is { } r && (_retry is null || r < _retry) ? r : _retry;
+        }
+
+        public PodSyncResult Result() => new() { Waiting = _waiting.ToImmutableDictionary(), Error = Error, RetryAfter = _retry, Changed = Changed };
+    }
+}

@@ -1,0 +1,231 @@
+using System.Collections.Immutable;
+using System.Globalization;
+using System.Text;
+using NodeAgent.Cri;
+using NodeAgent.Cri.V1;
+using NodeAgent.Kubelet.Logs;
+using NodeAgent.Kubelet.Pleg;
+using NodeAgent.Kubelet.Pods;
+using NodeAgent.Kubelet.Sync;
+using ContainerId = NodeAgent.Kubelet.Pods.ContainerId;
+using CriContainer = NodeAgent.Cri.V1.Container;
+using CriStatus = NodeAgent.Cri.V1.ContainerStatus;
+
+namespace NodeAgent.Kubelet.Containers;
+
+/// <summary>Reads what the runtime has of pods. Source: pkg/kubelet/kuberuntime/kuberuntime_container.go (getPodContainerStatuses).</summary>
+/// <param name="runtime">The runtime.</param>
+/// <param name="time">Clock.</param>
+internal sealed class RuntimeObserver(IRuntimeService runtime, TimeProvider time)
+{
+    private const int LargestMessage = 4096;
+    private const int LargestLogMessage = 2048;
+    private const int MostLogLines = 80;
+    private string? _runtimeName;
+
+    public async Task<string> RuntimeNameAsync(CancellationToken cancellationToken) =>
+        _runtimeName ??= (await runtime.VersionAsync(new VersionRequest { Version = "0.1.0" }, cancellationToken)).RuntimeName;
+
+    public async Task<ImmutableArray<RuntimePodListing>> ListAsync(CancellationToken cancellationToken)
+    {
+        string name = await RuntimeNameAsync(cancellationToken);
+        var sandboxes = (await runtime.ListPodSandboxAsync(new ListPodSandboxRequest(), cancellationToken)).Items;
+        var containers = (await runtime.ListContainersAsync(new ListContainersRequest(), cancellationToken)).Containers;
+        var pods = new Dictionary<PodUid, (PodRef Pod, List<RuntimeSandboxStatus> Sandboxes, List<RuntimeContainerStatus> Containers)>();
+        foreach (PodSandbox s in sandboxes.Where(s => s.Metadata is not null))
+        {
+            var pod = new PodRef(s.Metadata.Namespace, s.Metadata.Name, new PodUid(s.Metadata.Uid));
+            (pods.TryGetValue(pod.Uid, out var entry) ? entry : pods[pod.Uid] = (pod, [], [])).Sandboxes.Add(Listed(s));
+        }
+
+        foreach (CriContainer c in containers)
+        {
+            // Containers without our labels belong to somebody else.
+            if (c.Labels.TryGetValue(CriNames.PodUid, out string? uid) && c.Metadata is not null && c.Labels.TryGetValue(CriNames.PodName, out string? podName))
+            {
+                var pod = new PodRef(c.Labels.GetValueOrDefault(CriNames.PodNamespace, ""), podName, new PodUid(uid));
+                (pods.TryGetValue(pod.Uid, out var entry) ? entry : pods[pod.Uid] = (pod, [], [])).Containers.Add(Listed(c, name));
+            }
+        }
+
+        return
+        [
+            .. pods.Values.Select(p => new RuntimePodListing(
+                p.Pod, [.. p.Sandboxes.OrderByDescending(s => s.CreatedAt)], [.. p.Containers.OrderByDescending(c => c.CreatedAt)])),
+        ];
+    }
+
+    public async Task<RuntimePodStatus> StatusAsync(PodRef pod, CancellationToken cancellationToken)
+    {
+        string name = await RuntimeNameAsync(cancellationToken);
+        DateTimeOffset now = time.GetUtcNow();
+        var sandboxFilter = new PodSandboxFilter();
+        sandboxFilter.LabelSelector.Add(CriNames.PodUid, pod.Uid.Value);
+        var containerFilter = new ContainerFilter();
+        containerFilter.LabelSelector.Add(CriNames.PodUid, pod.Uid.Value);
+        var sandboxes = (await runtime.ListPodSandboxAsync(new ListPodSandboxRequest { Filter = sandboxFilter }, cancellationToken)).Items;
+        var containers = (await runtime.ListContainersAsync(new ListContainersRequest { Filter = containerFilter }, cancellationToken)).Containers;
+        RuntimeSandboxStatus[] seen = [.. sandboxes.Select(Listed).OrderByDescending(s => s.CreatedAt)];
+        for (int i = 0; i < seen.Length; i++)
+        {
+            // Addresses are asked for where they count: the newest sandbox.
+            seen[i] = i == 0 ? await WithStatusAsync(seen[i], cancellationToken) : seen[i];
+        }
+
+        var statuses = new List<RuntimeContainerStatus>();
+        foreach (CriContainer c in containers)
+        {
+            if (await ContainerAsync(c.Id, c.PodSandboxId, name, cancellationToken) is { } status)
+            {
+                statuses.Add(status);
+            }
+        }
+
+        return new RuntimePodStatus
+        {
+            Pod = pod,
+            ObservedAt = now,
+            Sandboxes = [.. seen],
+            Containers = [.. statuses.OrderByDescending(c => c.CreatedAt)],
+        };
+    }
+
+    private async Task<RuntimeSandboxStatus> WithStatusAsync(RuntimeSandboxStatus sandbox, CancellationToken cancellationToken)
+    {
+        try
+        {
+            PodSandboxStatus status = (await runtime.PodSandboxStatusAsync(new PodSandboxStatusRequest { PodSandboxId = sandbox.Id }, cancellationToken)).Status;
+            IEnumerable<string> ips = status.Network is { } n ? [.. new[] { n.Ip }.Where(ip => ip.Length > 0), .. n.AdditionalIps.Select(a => a.Ip)] : [];
+            return sandbox with
+            {
+                State = status.State == PodSandboxState.SandboxReady ? RuntimeSandboxState.Ready : RuntimeSandboxState.NotReady,
+                HostNetwork = status.Linux?.Namespaces?.Options?.Network == NamespaceMode.Node,
+                IPs = [.. ips.Where(ip => System.Net.IPAddress.TryParse(ip, out _))],
+                RuntimeHandler = status.RuntimeHandler,
+            };
+        }
+        catch (CriException e) when (e.Kind == CriErrorKind.NotFound)
+        {
+            return sandbox with { State = RuntimeSandboxState.NotReady };
+        }
+    }
+
+    private async Task<RuntimeContainerStatus?> ContainerAsync(string id, string sandboxId, string runtimeName, CancellationToken cancellationToken)
+    {
+        CriStatus s;
+        try
+        {
+            s = (await runtime.ContainerStatusAsync(new ContainerStatusRequest { ContainerId = id }, cancellationToken)).Status;
+        }
+        catch (CriException e) when (e.Kind == CriErrorKind.NotFound)
+        {
+            return null;
+        }
+
+        bool exited = s.State == ContainerState.ContainerExited;
+        return new RuntimeContainerStatus
+        {
+            Id = new ContainerId(runtimeName, s.Id),
+            Name = s.Metadata.Name,
+            SandboxId = sandboxId,
+            RestartCount = Restarts(s.Annotations, s.Metadata.Attempt),
+            State = State(s.State),
+            CreatedAt = Nanoseconds(s.CreatedAt),
+            StartedAt = s.State == ContainerState.ContainerCreated ? default : Nanoseconds(s.StartedAt),
+            FinishedAt = exited ? Nanoseconds(s.FinishedAt) : default,
+            ExitCode = s.ExitCode,
+            Image = s.Image?.UserSpecifiedImage is { Length: > 0 } given ? given : s.Image?.Image ?? "",
+            ImageRef = s.ImageRef.Length > 0 ? s.ImageRef : s.ImageId,
+            Hash = Convert.ToUInt64(s.Annotations.TryGetValue(CriNames.Hash, out string? hash) && hash.All(char.IsAsciiHexDigit) && hash.Length is > 0 and <= 16 ? hash : "0", 16),
+            Reason = s.Reason,
+            Message = exited ? Message(s) : "",
+            LogPath = s.LogPath,
+            Annotations = s.Annotations.ToImmutableDictionary(),
+            Resources = s.Resources,
+            User = s.User,
+            StopSignal = s.StopSignal,
+        };
+    }
+
+    /// <summary>The termination message file's end, or the log's where that is asked for; added before it: the runtime's message.</summary>
+    private static string Message(CriStatus s)
+    {
+        string text = s.Message;
+        string? path = s.Annotations.GetValueOrDefault(CriNames.TerminationMessagePath, "");
+        string? file = s.Mounts.FirstOrDefault(m => m.ContainerPath == path && path.Length > 0)?.HostPath;
+        string said = file is null ? "" : ReadEnd(file, LargestMessage);
+        if (said.Length == 0 && s.Annotations.GetValueOrDefault(CriNames.TerminationMessagePolicy, "") == "FallbackToLogsOnError"
+            && s.ExitCode != 0 && s.Reason != "ContainerCannotRun" && s.LogPath.Length > 0)
+        {
+            said = LogEnd(s.LogPath);
+        }
+
+        return said.Length == 0 ? text : text.Length == 0 ? said : $"{text}: {said}";
+    }
+
+    private static string ReadEnd(string file, int limit)
+    {
+        try
+        {
+            using var stream = new FileStream(file, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
+            stream.Seek(Math.Max(0, stream.Length - limit), SeekOrigin.Begin);
+            byte[] end = new byte[(int)Math.Min(limit, stream.Length)];
+            int read = stream.ReadAtLeast(end, end.Length, throwOnEndOfStream: false);
+            return Encoding.UTF8.GetString(end, 0, read);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return $"Error on reading termination message: {e.Message}";
+        }
+    }
+
+    private static string LogEnd(string logPath)
+    {
+        var lines = new List<string>();
+        foreach (string line in ReadEnd(logPath, 64 * 1024).Split('\n', StringSplitOptions.RemoveEmptyEntries).TakeLast(MostLogLines))
+        {
+            if (CriLogParser.TryParse(Encoding.UTF8.GetBytes(line), out _, out ReadOnlySpan<byte> content))
+            {
+                lines.Add(Encoding.UTF8.GetString(content).TrimEnd('\n'));
+            }
+        }
+
+        string text = string.Join('\n', lines);
+        return text.Length <= LargestLogMessage ? text + (lines.Count > 0 ? "\n" : "") : text[^LargestLogMessage..];
+    }
+
+    private static RuntimeSandboxStatus Listed(PodSandbox s) => new()
+    {
+        Id = s.Id,
+        Attempt = s.Metadata.Attempt,
+        State = s.State == PodSandboxState.SandboxReady ? RuntimeSandboxState.Ready : RuntimeSandboxState.NotReady,
+        CreatedAt = Nanoseconds(s.CreatedAt),
+        RuntimeHandler = s.RuntimeHandler,
+    };
+
+    private static RuntimeContainerStatus Listed(CriContainer c, string runtimeName) => new()
+    {
+        Id = new ContainerId(runtimeName, c.Id),
+        Name = c.Metadata.Name,
+        SandboxId = c.PodSandboxId,
+        RestartCount = Restarts(c.Annotations, c.Metadata.Attempt),
+        State = State(c.State),
+        CreatedAt = Nanoseconds(c.CreatedAt),
+        Image = c.Image?.Image ?? "",
+        ImageRef = c.ImageRef,
+    };
+
+    private static int Restarts(Google.Protobuf.Collections.MapField<string, string> annotations, uint attempt) =>
+        annotations.TryGetValue(CriNames.RestartCount, out string? text) && int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out int count)
+            ? count : (int)Math.Min(attempt, int.MaxValue);
+
+    private static RuntimeContainerState State(ContainerState state) => state switch
+    {
+        ContainerState.ContainerCreated => RuntimeContainerState.Created,
+        ContainerState.ContainerRunning => RuntimeContainerState.Running,
+        ContainerState.ContainerExited => RuntimeContainerState.Exited,
+        _ => RuntimeContainerState.Unknown,
+    };
+
+    private static DateTimeOffset Nanoseconds(long value) => DateTimeOffset.UnixEpoch.AddTicks(value / 100);
+}

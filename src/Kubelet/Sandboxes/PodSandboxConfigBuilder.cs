@@ -1,0 +1,100 @@
+using NodeAgent.Cri.V1;
+using NodeAgent.Kubelet.Containers;
+using NodeAgent.Kubelet.Pods;
+using NodeAgent.Kubelet.Resources;
+using NodeAgent.Kubernetes.Objects;
+using CriCapability = NodeAgent.Cri.V1.Capability;
+
+namespace NodeAgent.Kubelet.Sandboxes;
+
+/// <summary>Makes the sandbox's CRI configuration. Pure. Source: pkg/kubelet/kuberuntime/kuberuntime_sandbox.go.</summary>
+internal static class PodSandboxConfigBuilder
+{
+    /// <exception cref="FormatException">The pod's host name cannot be had.</exception>
+    public static PodSandboxConfig Build(Pod pod, uint attempt, PodDns dns, string clusterDomain, string logFolder, string cgroupParent)
+    {
+        var config = new PodSandboxConfig
+        {
+            Metadata = new PodSandboxMetadata { Name = pod.Metadata.Name, Namespace = pod.Metadata.Namespace, Uid = pod.Metadata.Uid, Attempt = attempt },
+            LogDirectory = logFolder,
+            DnsConfig = dns.Config,
+            Hostname = pod.IsHostNetwork ? "" : PodHostname.ForSandbox(pod, clusterDomain),
+            Linux = Linux(pod, cgroupParent),
+        };
+        config.Labels.Add(Labels(pod));
+        config.Annotations.Add(pod.Metadata.Annotations.ToDictionary(a => a.Key, a => a.Value));
+        config.PortMappings.AddRange(Ports(pod));
+        return config;
+    }
+
+    private static Dictionary<string, string> Labels(Pod pod) => new(pod.Metadata.Labels)
+    {
+        [CriNames.PodName] = pod.Metadata.Name ?? "",
+        [CriNames.PodNamespace] = pod.Metadata.Namespace ?? "",
+        [CriNames.PodUid] = pod.Metadata.Uid ?? "",
+    };
+
+    private static IEnumerable<PortMapping> Ports(Pod pod)
+    {
+        var seen = new HashSet<string>();
+        foreach (ContainerPort port in pod.IsHostNetwork ? [] : pod.Spec.Containers.Concat(pod.Spec.InitContainers.Where(c => c.RestartPolicy == "Always")).SelectMany(c => c.Ports))
+        {
+            string protocol = (port.Protocol ?? "TCP").ToUpperInvariant();
+            if (seen.Add($"{protocol}-{port.HostIP}:{port.ContainerPortValue}:{port.HostPort}"))
+            {
+                yield return new PortMapping
+                {
+                    Protocol = protocol switch { "UDP" => Protocol.Udp, "SCTP" => Protocol.Sctp, _ => Protocol.Tcp },
+                    ContainerPort = port.ContainerPortValue,
+                    HostPort = port.HostPort ?? 0,
+                    HostIp = port.HostIP ?? "",
+                };
+            }
+        }
+    }
+
+    private static LinuxPodSandboxConfig Linux(Pod pod, string cgroupParent)
+    {
+        PodSecurityContext? own = pod.Spec.SecurityContext;
+        var security = new LinuxSandboxSecurityContext
+        {
+            NamespaceOptions = Namespaces(pod, null),
+            Privileged = pod.Spec.Containers.Concat(pod.Spec.InitContainers).Any(c => c.SecurityContext?.Privileged == true),
+            Seccomp = new SecurityProfile { ProfileType = SecurityProfile.Types.ProfileType.RuntimeDefault },
+            ReadonlyRootfs = false,
+        };
+        if (own is not null)
+        {
+            security.RunAsUser = own.RunAsUser is { } user ? new Int64Value { Value = user } : null;
+            security.RunAsGroup = own.RunAsGroup is { } group ? new Int64Value { Value = group } : null;
+            security.SupplementalGroups.AddRange(SecurityContextBuilder.SupplementalGroups(own));
+            security.SupplementalGroupsPolicy = SecurityContextBuilder.GroupsPolicy(own);
+            security.SelinuxOptions = SecurityContextBuilder.SeLinux(own.SeLinuxOptions);
+        }
+
+        var linux = new LinuxPodSandboxConfig { CgroupParent = cgroupParent, SecurityContext = security, Resources = ContainerResourcesBuilder.ForPod(pod) };
+        foreach (Sysctl sysctl in own?.Sysctls ?? [])
+        {
+            linux.Sysctls[(sysctl.Name ?? "").Replace('/', '.')] = sysctl.Value ?? "";
+        }
+
+        if (pod.Spec.Overhead.Count > 0)
+        {
+            linux.Overhead = ContainerResourcesBuilder.FromQuantities(pod.Spec.Overhead);
+        }
+
+        return linux;
+    }
+
+    /// <summary>Namespaces of the pod, or of an ephemeral container that joins another's process namespace.</summary>
+    public static NamespaceOption Namespaces(Pod pod, string? targetContainerId) => new()
+    {
+        Ipc = pod.Spec.HostIPC == true ? NamespaceMode.Node : NamespaceMode.Pod,
+        Network = pod.IsHostNetwork ? NamespaceMode.Node : NamespaceMode.Pod,
+        Pid = targetContainerId is not null ? NamespaceMode.Target
+            : pod.Spec.HostPID == true ? NamespaceMode.Node
+            : pod.Spec.ShareProcessNamespace == true ? NamespaceMode.Pod : NamespaceMode.Container,
+        TargetId = targetContainerId ?? "",
+        UsernsOptions = new UserNamespace { Mode = NamespaceMode.Node },
+    };
+}

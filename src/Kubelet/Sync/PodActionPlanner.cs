@@ -1,0 +1,252 @@
+using System.Collections.Immutable;
+using NodeAgent.Kubelet.Containers;
+using NodeAgent.Kubelet.Pleg;
+using NodeAgent.Kubelet.Pods;
+using NodeAgent.Kubernetes.Objects;
+
+namespace NodeAgent.Kubelet.Sync;
+
+/// <summary>Decides what a pod needs next. Pure. Source: pkg/kubelet/kuberuntime/kuberuntime_manager.go (computePodActions).</summary>
+public static class PodActionPlanner
+{
+    /// <summary>Computes the actions.</summary>
+    /// <param name="pod">The pod as wanted; it is neither deleted nor ended.</param>
+    /// <param name="status">What the runtime has.</param>
+    /// <param name="health">Verdicts for an instance.</param>
+    public static PodActions Compute(Pod pod, RuntimePodStatus status, Func<RuntimeContainerStatus, ContainerHealth> health)
+    {
+        (bool create, uint attempt, string? sandbox) = Sandbox(pod, status);
+        return create ? WithNewSandbox(pod, status, attempt) : InSandbox(pod, status, sandbox!, health);
+    }
+
+    private static (bool Create, uint Attempt, string? Id) Sandbox(Pod pod, RuntimePodStatus status)
+    {
+        if (status.Sandboxes.IsEmpty)
+        {
+            return (true, 0, null);
+        }
+
+        RuntimeSandboxStatus newest = status.Sandboxes[0];
+        uint next = newest.Attempt + 1;
+        bool fits = status.Sandboxes.Count(s => s.State == RuntimeSandboxState.Ready) == 1
+            && newest.State == RuntimeSandboxState.Ready
+            && newest.HostNetwork == pod.IsHostNetwork
+            && (pod.IsHostNetwork || newest.IPs.Length > 0);
+        return (!fits, next, fits ? newest.Id : null);
+    }
+
+    private static PodActions WithNewSandbox(Pod pod, RuntimePodStatus status, uint attempt)
+    {
+        bool ranOnce = attempt > 0 && !status.Containers.IsEmpty;
+        if (pod.Spec.RestartPolicy == "Never" && ranOnce && pod.Spec.Containers.All(c => c.RestartPolicy is null))
+        {
+            // It ran and may not run again: nothing is made, what is left is killed.
+            return new PodActions { KillPod = true };
+        }
+
+        var wanted = pod.Spec.Containers.Where(c => status.Find(c.Name) is not { } s || RestartPolicies.Restarts(pod, c, s)).ToImmutableArray();
+        if (wanted.IsEmpty)
+        {
+            return new PodActions { KillPod = status.AnythingRunning };
+        }
+
+        ImmutableArray<Container> firstInit = [.. pod.Spec.InitContainers.Take(1)];
+        return new PodActions
+        {
+            KillPod = !status.Sandboxes.IsEmpty,
+            CreateSandbox = true,
+            Attempt = attempt,
+            StartInit = firstInit,
+            Start = firstInit.IsEmpty ? wanted : [],
+        };
+    }
+
+    private static PodActions InSandbox(Pod pod, RuntimePodStatus status, string sandbox, Func<RuntimeContainerStatus, ContainerHealth> health)
+    {
+        // Containers of an earlier sandbox count as not there: a new sandbox runs everything again.
+        RuntimePodStatus now = status with { Containers = [.. status.Containers.Where(c => c.SandboxId == sandbox)] };
+        var kill = new List<KillAction>();
+        var ephemeral = pod.Spec.EphemeralContainers.Where(e => status.Find(e.Name) is null).ToImmutableArray();
+        (bool initialised, ImmutableArray<Container> startInit, bool failed) = Init(pod, now, health, kill);
+        if (failed)
+        {
+            return new PodActions { KillPod = true };
+        }
+
+        var start = new List<Container>();
+        bool keepsRunning = !startInit.IsEmpty;
+        foreach (Container c in initialised ? pod.Spec.Containers : [])
+        {
+            keepsRunning |= Main(pod, c, status.Find(c.Name), sandbox, health, kill, start);
+        }
+
+        if (initialised && !keepsRunning && ephemeral.IsEmpty)
+        {
+            return new PodActions { KillPod = true };
+        }
+
+        kill.AddRange(now.Containers
+            .Where(c => c.State is RuntimeContainerState.Running or RuntimeContainerState.Unknown && !Names(pod).Contains(c.Name))
+            .Select(c => new KillAction(c, null, $"Container {c.Name} is not in the pod any more")));
+        return new PodActions { SandboxId = sandbox, Kill = [.. kill], StartEphemeral = ephemeral, StartInit = startInit, Start = [.. start] };
+    }
+
+    private static IEnumerable<string> Names(Pod pod) =>
+        pod.Spec.Containers.Select(c => c.Name).Concat(pod.Spec.InitContainers.Select(c => c.Name)).Concat(pod.Spec.EphemeralContainers.Select(c => c.Name))!;
+
+    /// <summary>Decides about one main container; true where it keeps the pod alive.</summary>
+    private static bool Main(
+        Pod pod, Container c, RuntimeContainerStatus? s, string sandbox, Func<RuntimeContainerStatus, ContainerHealth> health, List<KillAction> kill, List<Container> start)
+    {
+        if (s is null || s.SandboxId != sandbox || s.State is RuntimeContainerState.Created or RuntimeContainerState.Exited)
+        {
+            // A container that was created and never started is replaced: what became of the start is not known.
+            bool again = s is null || s.State == RuntimeContainerState.Created || RestartPolicies.Restarts(pod, c, s) || s.State == RuntimeContainerState.Running;
+            if (again)
+            {
+                start.Add(c);
+            }
+
+            return again;
+        }
+
+        if (s.State == RuntimeContainerState.Unknown)
+        {
+            kill.Add(new KillAction(s, c, $"Container is in \"Unknown\" state, try killing it before restart"));
+            start.Add(c);
+            return true;
+        }
+
+        if (Unfit(c, s, health(s)) is not { } verdict)
+        {
+            return true;
+        }
+
+        bool restarts = verdict.AlwaysRestart || RestartPolicies.RestartsAfterFailure(pod, c);
+        kill.Add(new KillAction(s, c, verdict.Reason + (restarts ? ", will be restarted" : ""), verdict.Grace));
+        if (restarts)
+        {
+            start.Add(c);
+        }
+
+        return restarts;
+    }
+
+    private static (string Reason, bool AlwaysRestart, long? Grace)? Unfit(Container c, RuntimeContainerStatus s, ContainerHealth h)
+    {
+        if (s.Hash != 0 && s.Hash != ContainerHash.Compute(c.Name ?? "", c.Image ?? ""))
+        {
+            return ($"Container {c.Name} definition changed", true, null);
+        }
+
+        return h.LivenessFailed ? ($"Container {c.Name} failed liveness probe", false, c.LivenessProbe?.TerminationGracePeriodSeconds)
+            : h.StartupFailed ? ($"Container {c.Name} failed startup probe", false, c.StartupProbe?.TerminationGracePeriodSeconds)
+            : null;
+    }
+
+    /// <summary>Init containers strictly in order; sidecars restart at any time and gate only until they are started.</summary>
+    private static (bool Initialised, ImmutableArray<Container> Start, bool Failed) Init(
+        Pod pod, RuntimePodStatus now, Func<RuntimeContainerStatus, ContainerHealth> health, List<KillAction> kill)
+    {
+        bool mainRan = pod.Spec.Containers.Any(c => now.Find(c.Name) is { State: not RuntimeContainerState.Created });
+        var start = new List<Container>();
+        bool open = true;
+        foreach (Container c in pod.Spec.InitContainers)
+        {
+            RuntimeContainerStatus? s = now.Find(c.Name);
+            if (c.RestartPolicy == "Always")
+            {
+                open = Sidecar(c, s, health, kill, start, open || mainRan);
+                if (!open && !mainRan)
+                {
+                    return (false, [.. start], false);
+                }
+
+                continue;
+            }
+
+            if (mainRan || s is { State: RuntimeContainerState.Exited, ExitCode: 0 })
+            {
+                continue;
+            }
+
+            (bool again, bool failed) = Regular(pod, c, s);
+            if (again)
+            {
+                start.Add(c);
+            }
+
+            return (false, [.. start], failed);
+        }
+
+        return (true, [.. start], false);
+    }
+
+    private static (bool Start, bool Failed) Regular(Pod pod, Container c, RuntimeContainerStatus? s) => s?.State switch
+    {
+        null or RuntimeContainerState.Created => (true, false),
+        RuntimeContainerState.Running => (false, false),
+        _ => RestartPolicies.RestartsInit(pod, c, s) ? (true, false) : (false, true),
+    };
+
+    private static bool Sidecar(
+        Container c, RuntimeContainerStatus? s, Func<RuntimeContainerStatus, ContainerHealth> health, List<KillAction> kill, List<Container> start, bool mayStart)
+    {
+        if (s?.State == RuntimeContainerState.Running)
+        {
+            ContainerHealth h = health(s);
+            if (Unfit(c, s, h) is { } verdict)
+            {
+                kill.Add(new KillAction(s, c, verdict.Reason + ", will be restarted", verdict.Grace));
+                start.Add(c);
+                return false;
+            }
+
+            return h.Started;
+        }
+
+        if (s?.State == RuntimeContainerState.Unknown)
+        {
+            kill.Add(new KillAction(s, c, "Container is in \"Unknown\" state, try killing it before restart"));
+        }
+
+        if (mayStart)
+        {
+            start.Add(c);
+        }
+
+        return false;
+    }
+}
+
+/// <summary>Restart policies of pod and container. Pure. Source: pkg/kubelet/container/helpers.go.</summary>
+internal static class RestartPolicies
+{
+    /// <summary>Whether an ended main container runs again.</summary>
+    public static bool Restarts(Pod pod, Container c, RuntimeContainerStatus s) =>
+        pod.Metadata.DeletionTimestamp is null && s.State != RuntimeContainerState.Running && Policy(pod, c, s.ExitCode) switch
+        {
+            "Never" => false,
+            "OnFailure" => s.ExitCode != 0 || s.State == RuntimeContainerState.Unknown,
+            _ => true,
+        };
+
+    /// <summary>Whether a container that is killed for a failed probe runs again.</summary>
+    public static bool RestartsAfterFailure(Pod pod, Container c) => Policy(pod, c, exitCode: 137) != "Never";
+
+    /// <summary>Whether a failed regular init container runs again.</summary>
+    public static bool RestartsInit(Pod pod, Container c, RuntimeContainerStatus s) => Policy(pod, c, s.ExitCode) != "Never";
+
+    private static string Policy(Pod pod, Container c, int exitCode)
+    {
+        foreach (ContainerRestartRule rule in c.RestartPolicyRules)
+        {
+            if (rule.Action == "Restart" && rule.ExitCodes is { } codes && codes.Values.Contains(exitCode) == (codes.Operator == "In"))
+            {
+                return "Always";
+            }
+        }
+
+        return c.RestartPolicy ?? pod.Spec.RestartPolicy ?? "Always";
+    }
+}

@@ -1,0 +1,41 @@
+using System.Collections.Immutable;
+using NodeAgent.Kubelet.Pleg;
+using NodeAgent.Kubernetes.Objects;
+
+namespace NodeAgent.Kubelet.Sync;
+
+/// <summary>Kill one container.</summary>
+/// <param name="Container">The instance.</param>
+/// <param name="Spec">Its spec; null where the pod no longer has it.</param>
+/// <param name="Reason">Why, as the Killing event says it.</param>
+/// <param name="ProbeGrace">terminationGracePeriodSeconds of the probe that failed, if it has one.</param>
+public sealed record KillAction(RuntimeContainerStatus Container, Container? Spec, string Reason, long? ProbeGrace = null);
+
+/// <summary>What one pass has to do. Source: pkg/kubelet/kuberuntime/kuberuntime_manager.go (podActions).</summary>
+public sealed record PodActions
+{
+    /// <summary>Kill everything including the sandbox.</summary>
+    public bool KillPod { get; init; }
+    /// <summary>Make a sandbox.</summary>
+    public bool CreateSandbox { get; init; }
+    /// <summary>The newest sandbox that stays, where none is made.</summary>
+    public string? SandboxId { get; init; }
+    /// <summary>Attempt of the sandbox to be made.</summary>
+    public uint Attempt { get; init; }
+    /// <summary>Containers to kill first.</summary>
+    public ImmutableArray<KillAction> Kill { get; init; } = [];
+    /// <summary>Ephemeral containers to start.</summary>
+    public ImmutableArray<EphemeralContainer> StartEphemeral { get; init; } = [];
+    /// <summary>Init containers (sidecars too) to start, in order.</summary>
+    public ImmutableArray<Container> StartInit { get; init; } = [];
+    /// <summary>Main containers to start, in order.</summary>
+    public ImmutableArray<Container> Start { get; init; } = [];
+    /// <summary>Nothing to do.</summary>
+    public bool IsEmpty => !KillPod && !CreateSandbox && Kill.IsEmpty && StartEphemeral.IsEmpty && StartInit.IsEmpty && Start.IsEmpty;
+}
+
+/// <summary>Verdicts of probes for a container instance.</summary>
+/// <param name="LivenessFailed">The liveness probe failed as often as its threshold asks.</param>
+/// <param name="StartupFailed">Likewise the startup probe.</param>
+/// <param name="Started">The startup probe has succeeded, or there is none.</param>
+public readonly record struct ContainerHealth(bool LivenessFailed, bool StartupFailed, bool Started);

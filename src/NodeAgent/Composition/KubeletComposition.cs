@@ -1,0 +1,308 @@
+using System.Net;
+using System.Text.Json.Nodes;
+using Microsoft.Extensions.Logging;
+using NodeAgent.Cri;
+using NodeAgent.Kubelet;
+using NodeAgent.Kubelet.Admission;
+using NodeAgent.Kubelet.Cleanup;
+using NodeAgent.Kubelet.Containers;
+using NodeAgent.Kubelet.Logs;
+using NodeAgent.Kubelet.Nodes;
+using NodeAgent.Kubelet.Pleg;
+using NodeAgent.Kubelet.Pods;
+using NodeAgent.Kubelet.Probes;
+using NodeAgent.Kubelet.Resources;
+using NodeAgent.Kubelet.Server;
+using NodeAgent.Kubelet.Sources;
+using NodeAgent.Kubelet.Status;
+using NodeAgent.Kubelet.Sync;
+using NodeAgent.Kubelet.Volumes;
+using NodeAgent.Kubelet.Workers;
+using NodeAgent.Kubernetes.Events;
+using NodeAgent.Kubernetes.Informers;
+using NodeAgent.Kubernetes.Metrics;
+using NodeAgent.Kubernetes.Objects;
+using NodeAgent.Kubernetes.Patches;
+using NodeAgent.Kubernetes.Rest;
+using NodeAgent.Kubernetes.Serialization;
+using NodeAgent.Linux.Cgroups;
+using NodeAgent.Linux.DBus;
+using NodeAgent.Linux.Inotify;
+using NodeAgent.Linux.Mounts;
+using NodeAgent.Linux.Network;
+using NodeAgent.Linux.Procfs;
+using NodeAgent.Linux.Syscalls;
+
+namespace NodeAgent.Composition;
+
+/// <summary>Every long-lived object of the kubelet half, made top to bottom and run together.</summary>
+internal sealed partial class KubeletComposition : IAsyncDisposable
+{
+    private const int StartWidth = 10;
+    private static readonly TimeSpan StartCountsFor = TimeSpan.FromSeconds(10);
+
+    private readonly KubeletSettings _settings;
+    private readonly ILogger _logger;
+    private readonly TimeProvider _time;
+    private readonly CancellationTokenSource _stop = new();
+    private readonly List<Func<CancellationToken, Task>> _loops = [];
+    private readonly List<IDisposable> _owned = [];
+    private readonly KubeletServer _server;
+    private readonly QosContainerManager _qos;
+    private readonly IPodCgroupManager _podCgroups;
+    private readonly ActivePods _active;
+    private readonly RuntimeStateMonitor _runtimeState;
+    private readonly SyncLoop _loop;
+
+    public KubeletComposition(KubeletSettings settings, Action<string> beat, ILoggerFactory loggers, TimeProvider time)
+    {
+        (_settings, _time, _logger) = (settings, time, loggers.CreateLogger("NodeAgent.Kubelet"));
+        string node = settings.Node.NodeName;
+        var metrics = new MetricsRegistry();
+        var probeMetrics = new MetricsRegistry();
+        var paths = settings.Paths;
+
+        // The runtime.
+        CriConnection runtimeConnection = Own(new CriConnection(settings.RuntimeEndpoint, new CriConnectionOptions { Limits = settings.CriLimits, Time = time }, loggers.CreateLogger<CriConnection>()));
+        CriConnection imageConnection = settings.ImageEndpoint == settings.RuntimeEndpoint ? runtimeConnection
+            : Own(new CriConnection(settings.ImageEndpoint, new CriConnectionOptions { Limits = settings.CriLimits, Time = time, Flag = "--image-service-endpoint" }, loggers.CreateLogger<CriConnection>()));
+        var runtime = new RuntimeServiceClient(runtimeConnection);
+        var images = new ImageServiceClient(imageConnection);
+
+        // The API server; heartbeats and events have clients of their own.
+        KubernetesClient? api = Client(settings.ApiClient), heartbeat = Client(settings.ApiClient with { Qps = 0, RequestTimeout = TimeSpan.FromSeconds(10) }), eventClient = Client(settings.EventClient);
+        IEventRecorder events = Events(eventClient, node, loggers);
+
+        // The node.
+        var host = new HostInformation();
+        var network = new HostNetwork();
+        _runtimeState = new RuntimeStateMonitor(new CriRuntimeStatusSource(runtime), time, loggers.CreateLogger<RuntimeStateMonitor>());
+        var nodeInfo = new NodeInfo(settings.Node, _runtimeState);
+
+        // Pods: what is wanted, what is observed, what is told.
+        var pods = new PodManager();
+        var cache = new PodStatusCache();
+        var podEvents = new PodEventRecorder(events);
+        PodWorkers? workers = null;
+        StatusManager statuses = new(
+            api is null ? new NoApiServer() : new ApiPodStatusWriter(api, CreatePatch), pods, uid => workers!.CouldHaveRunningContainers(uid), time, loggers.CreateLogger<StatusManager>(), _stop.Token);
+
+        // Volumes, secrets, tokens.
+        var blocking = Own(new BlockingWork(time: time));
+        var mounter = new Mounter();
+        IPodObjectStore objects = ObjectStore(api, loggers, out Action<Action<PodUid>> onObjectChange);
+        var tokens = Own(new ServiceAccountTokens(api, time, loggers.CreateLogger<ServiceAccountTokens>()));
+        var volumes = new VolumeManager(new VolumeManagerParts(paths, nodeInfo, objects, tokens, blocking, mounter), time, loggers.CreateLogger<VolumeManager>());
+
+        // Probes.
+        var probes = Own(new ProbeManager(
+            new ProbeManagerParts(new ProbeTargets(cache, pods, statuses.Get, () => nodeInfo), new CriExecProber(runtime), podEvents, new ProbeMetrics(probeMetrics), blocking), time, loggers.CreateLogger<ProbeManager>()));
+
+        // Containers.
+        IServiceLister services = Services(api, loggers);
+        IPodRuntime podRuntime = RuntimeComposition.Create(runtime, images, settings.Runtime, new RuntimeManagerNeeds(podEvents, objects, services, nodeInfo, probes, paths, new SubPathBinder(paths, mounter, blocking), api), time, loggers);
+        var pleg = new PodLifecycleEventGenerator(podRuntime, cache, RelistOptions.Default, time, loggers.CreateLogger<PodLifecycleEventGenerator>());
+
+        // Cgroups.
+        CgroupMounts mounts = CgroupMounts.Detect();
+        if (CgroupSupport.Refusal(mounts.Version, settings.Cgroups.FailCgroupV1) is { } refusal)
+        {
+            throw new InvalidOperationException(refusal);
+        }
+
+        var tree = new CgroupTree(mounts, new CgroupFiles(), time);
+        ICgroupManager cgroups = settings.CgroupDriver == CgroupDriver.Systemd
+            ? new SystemdCgroupManager(tree, new SystemdUnits(SystemdUnits.DefaultSockets, time))
+            : new CgroupfsManager(tree);
+        _podCgroups = new PodCgroupManager(cgroups, settings.Cgroups);
+
+        // Node status and lease.
+        var reporter = heartbeat is null ? null : new NodeStatusReporter(
+            heartbeat, settings.Node,
+            new NodeStatusSources(new HostObserver(host, settings.Node.RootDirectory, time), network, _runtimeState, new CriNodeImages(images), new NodeHealth(pleg)),
+            nodeInfo, new NodeEvents(events, node), time, loggers.CreateLogger<NodeStatusReporter>());
+        MachineCapacity capacity = new HostObserver(host, settings.Node.RootDirectory, time).CapacityAsync(CancellationToken.None).GetAwaiter().GetResult();
+        _qos = new QosContainerManager(cgroups, settings.Cgroups, CgroupSupport.InternalCapacity(NodeCapacity.Of(capacity, settings.Node), host.MaximumPids()));
+
+        // The pods' way.
+        var admission = new NodeAdmission(
+            PodAdmission.Default(node, new SysctlAllowlist(host.KernelVersion(), settings.AllowedUnsafeSysctls)), nodeInfo, pods,
+            uid => workers!.IsTerminationRequested(uid), () => reporter?.Pressures ?? [], standalone: api is null);
+        var syncer = new PodSyncer(
+            new PodSyncParts(podRuntime, volumes, objects, probes, _podCgroups, admission),
+            new PodSyncSurroundings(pleg, cache, statuses, nodeInfo, podEvents, new StartGate(StartWidth, StartCountsFor, time), paths),
+            time, loggers.CreateLogger<PodSyncer>());
+        workers = new PodWorkers(syncer, cache.AnythingRunning, time, loggers.CreateLogger<PodWorkers>(), _stop.Token);
+        _active = new ActivePods(pods, workers.IsTerminationRequested);
+        SyncLoop? loop = null;
+        List<PodSourceKind> kinds = [.. api is null ? [] : new[] { PodSourceKind.Api }, .. settings.StaticPodPath is null ? [] : new[] { PodSourceKind.File }];
+        var merger = new PodSourceMerger(kinds, u => loop!.Post(u), p => LogDuplicate(p.Ref));
+        _loop = loop = new SyncLoop(pods, workers, statuses, () => beat("sync loop"), loggers.CreateLogger<SyncLoop>());
+        var housekeeper = new Housekeeper(
+            new HousekeepingParts(workers, cache, podRuntime, volumes, _podCgroups, paths), () => kinds.Count == 0 || merger.AllReady, loggers.CreateLogger<Housekeeper>());
+
+        // Who wakes whom.
+        pleg.PodChanged += workers.Wake;
+        pleg.Relisted += housekeeper.Request;
+        pleg.Relisted += () => beat("PLEG");
+        probes.Changed += u => workers.Wake(u.Pod.Uid);
+        tokens.Due += workers.Wake;
+        onObjectChange(workers.Wake);
+        workers.PodFinished += _ => housekeeper.Request();
+        _loop.PodRemoved += _ => housekeeper.Request();
+        _runtimeState.Changed += _loop.WakeAll;
+        _runtimeState.Changed += pleg.RequestFullRelist;
+
+        // HTTP.
+        _server = Server(settings, new KubeletServerContent(
+            new ServedPods(pods, cache, statuses, podRuntime), new CriContainerStreams(runtime), new ContainerLogReader(new InotifyWatcher(), time), [])
+        {
+            Metrics = metrics,
+            ProbeMetrics = probeMetrics,
+        }, api, network, loggers);
+
+        _loops.Add(_runtimeState.RunAsync);
+        _loops.Add(token => RunWhenRuntimeAnswersAsync(pleg.RunAsync, token));
+        _loops.Add(token => RunSourcesAsync(merger, api, heartbeat, nodeInfo, pleg, loggers, token));
+        _loops.Add(_loop.RunAsync);
+        _loops.Add(housekeeper.RunAsync);
+        _loops.Add(token => EventsAsync(runtime, runtimeConnection, pleg, loggers, token));
+        if (reporter is not null && heartbeat is not null)
+        {
+            _loops.Add(reporter.RunAsync);
+            _loops.Add(new NodeLeaseController(heartbeat, nodeInfo, settings.Node.LeaseDuration, time, loggers.CreateLogger<NodeLeaseController>()).RunAsync);
+        }
+    }
+
+    /// <summary>Runs until cancelled, or until a loop ends with an error, which is then this call's. Pods are left running.</summary>
+    /// <param name="ready">Called once everything has been started.</param>
+    /// <param name="cancellationToken">Ends the agent, not its pods.</param>
+    public async Task RunAsync(Action ready, CancellationToken cancellationToken)
+    {
+        NodeFolders.Prepare(_settings.Paths);
+        await _qos.StartAsync(cancellationToken);
+        await _server.StartAsync(cancellationToken);
+        using CancellationTokenRegistration stopping = cancellationToken.Register(_stop.Cancel);
+        List<Task> running = [.. _loops.Select(l => Task.Run(() => l(_stop.Token), CancellationToken.None))];
+        ready();
+        Task first = await Task.WhenAny(running);
+        await _stop.CancelAsync();
+        await Task.WhenAny(Task.WhenAll(running), Task.Delay(TimeSpan.FromSeconds(5), _time, CancellationToken.None));
+        await first;
+    }
+
+    private async Task RunSourcesAsync(
+        PodSourceMerger merger, KubernetesClient? api, KubernetesClient? heartbeat, NodeInfo info, PodLifecycleEventGenerator pleg, ILoggerFactory loggers, CancellationToken cancellationToken)
+    {
+        // What runs has to be known before anything is started: a pod whose containers run must not get a second set.
+        await pleg.FirstRelist.WaitAsync(cancellationToken);
+        List<Task> sources = [];
+        if (_settings.StaticPodPath is { } path)
+        {
+            sources.Add(new StaticFilePodSource(path, _settings.Node.NodeName, _settings.FileCheckFrequency, ParsePod, _time, loggers.CreateLogger<StaticFilePodSource>()).RunAsync(merger, cancellationToken));
+        }
+
+        if (api is not null && heartbeat is not null)
+        {
+            var nodes = new Informer<Node>(heartbeat, NodeInfo.InformerOptionsFor(_settings.Node.NodeName), loggers.CreateLogger<Informer<Node>>(), _time);
+            var seen = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            info.Changed += _ => seen.TrySetResult();
+            nodes.AddHandler(info);
+            sources.Add(nodes.RunAsync(cancellationToken));
+            var informer = new Informer<Pod>(api, ApiServerPodSource.OptionsFor(_settings.Node.NodeName), loggers.CreateLogger<Informer<Pod>>(), _time);
+            sources.Add(new ApiServerPodSource(informer, seen.Task, _time).RunAsync(merger, cancellationToken));
+        }
+
+        await (sources.Count == 0 ? Task.Delay(Timeout.InfiniteTimeSpan, _time, cancellationToken) : await Task.WhenAny(sources));
+    }
+
+    /// <summary>Static manifests are YAML or JSON; a field that Pod does not have is refused as upstream's strict decoding does not, so it is kept.</summary>
+    private static Pod ParsePod(byte[] content) =>
+        KubernetesJson.Deserialize<Pod>(YamlReader.ReadDocument(content) ?? throw new FormatException("holds no YAML document"));
+
+    private async Task RunWhenRuntimeAnswersAsync(Func<CancellationToken, Task> run, CancellationToken cancellationToken)
+    {
+        await _runtimeState.FirstRuntimeReady.WaitAsync(cancellationToken);
+        await run(cancellationToken);
+    }
+
+    private async Task EventsAsync(IRuntimeService runtime, CriConnection connection, PodLifecycleEventGenerator pleg, ILoggerFactory loggers, CancellationToken cancellationToken)
+    {
+        await pleg.FirstRelist.WaitAsync(cancellationToken);
+        await RuntimeEvents.RunAsync(runtime, connection, pleg, _time, loggers, cancellationToken);
+    }
+
+    private KubernetesClient? Client(KubernetesClientOptions options) =>
+        _settings.ApiServer is { } configuration ? Own(new KubernetesClient(configuration(_time), options, _time)) : null;
+
+    private T Own<T>(T value)
+        where T : IDisposable
+    {
+        _owned.Add(value);
+        return value;
+    }
+
+    private static JsonObject? CreatePatch(Pod before, Pod after) =>
+        StrategicMergePatch.Create<Pod>(KubernetesJson.SerializeToNode(before), KubernetesJson.SerializeToNode(after)) is { Count: > 0 } patch ? patch : null;
+
+    private IServiceLister Services(KubernetesClient? api, ILoggerFactory loggers)
+    {
+        if (api is null)
+        {
+            return new NoServices();
+        }
+
+        var informer = new Informer<Service, Service>(api, ServiceLister.Options, ServiceLister.Projection, loggers.CreateLogger<ServiceLister>(), _time);
+        _loops.Add(informer.RunAsync);
+        return new ServiceLister(informer);
+    }
+
+    private IPodObjectStore ObjectStore(KubernetesClient? api, ILoggerFactory loggers, out Action<Action<PodUid>> onChange)
+    {
+        if (api is null)
+        {
+            onChange = _ => { };
+            return new NoApiObjects();
+        }
+
+        var store = Own(new PodObjectStore(
+            new PodObjectSources(
+                api,
+                o => new Informer<ConfigMap>(api, o, loggers.CreateLogger<PodObjectStore>(), _time),
+                o => new Informer<Secret>(api, o, loggers.CreateLogger<PodObjectStore>(), _time)),
+            _settings.Objects, _time));
+        onChange = wake => store.Changed += wake;
+        return store;
+    }
+
+    private KubeletServer Server(KubeletSettings settings, KubeletServerContent content, KubernetesClient? api, HostNetwork network, ILoggerFactory loggers)
+    {
+        (string certificate, string key) = settings.CertificateFile.Length > 0
+            ? (settings.CertificateFile, settings.PrivateKeyFile)
+            : SelfSignedServingCertificate.Ensure(
+                settings.CertificateFolder, settings.Node.Hostname, [.. network.AllAddresses().Where(a => !IPAddress.IsLoopback(a))], _time.GetUtcNow());
+        Func<System.Security.Cryptography.X509Certificates.X509Certificate2Collection?> clientCA = settings.Server.ClientCAFile.Length > 0
+            ? new ClientCABundle(settings.Server.ClientCAFile, _time).Current
+            : () => null;
+        var security = new KubeletServerSecurity(
+            new FileServingCertificate(certificate, key, _time),
+            new RequestAuthenticator(settings.Server, clientCA, api, _time, loggers.CreateLogger<RequestAuthenticator>()),
+            settings.Server.Authorization == AuthorizationMode.AlwaysAllow || api is null ? new AlwaysAllowAuthorizer() : new SubjectAccessReviewAuthorizer(api, settings.Server, _time));
+        return new KubeletServer(settings.Server, security, content, loggers, _time);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _stop.CancelAsync();
+        await _server.DisposeAsync();
+        foreach (IDisposable owned in Enumerable.Reverse(_owned))
+        {
+            owned.Dispose();
+        }
+
+        _stop.Dispose();
+    }
+
+    [LoggerMessage(1001, LogLevel.Warning, "Static pod {Pod} is given twice by its source; the second one is dropped")]
+    private partial void LogDuplicate(PodRef pod);
+}

@@ -1,0 +1,39 @@
+using NodeAgent.Cri;
+using NodeAgent.Kubelet;
+using NodeAgent.Kubelet.Containers;
+using NodeAgent.Kubelet.Nodes;
+using NodeAgent.Kubelet.Resources;
+using NodeAgent.Kubelet.Server;
+using NodeAgent.Kubelet.Volumes;
+using NodeAgent.Kubernetes.Rest;
+using NodeAgent.Linux.Cgroups;
+
+namespace NodeAgent.Composition;
+
+/// <summary>Everything the kubelet half is made from, read from flags and configuration, checked.</summary>
+internal sealed record KubeletSettings
+{
+    public required NodeOptions Node { get; init; }
+    public required KubeletServerOptions Server { get; init; }
+    public required KubeletPaths Paths { get; init; }
+    public required CgroupOptions Cgroups { get; init; }
+    public required CgroupDriver CgroupDriver { get; init; }
+    public required RuntimeManagerOptions Runtime { get; init; }
+    public required CriEndpoint RuntimeEndpoint { get; init; }
+    public required CriEndpoint ImageEndpoint { get; init; }
+    public CriTimeLimits CriLimits { get; init; } = CriTimeLimits.Default;
+
+    /// <summary>Null: standalone, without an API server.</summary>
+    public Func<TimeProvider, ClientConfiguration>? ApiServer { get; init; }
+    public KubernetesClientOptions ApiClient { get; init; } = new();
+    public KubernetesClientOptions EventClient { get; init; } = new();
+
+    /// <summary>staticPodPath; null = none.</summary>
+    public string? StaticPodPath { get; init; }
+    public TimeSpan FileCheckFrequency { get; init; } = TimeSpan.FromSeconds(20);
+    public string CertificateFile { get; init; } = "";
+    public string PrivateKeyFile { get; init; } = "";
+    public string CertificateFolder { get; init; } = "/var/lib/kubelet/pki";
+    public IReadOnlyList<string> AllowedUnsafeSysctls { get; init; } = [];
+    public PodObjectStoreOptions Objects { get; init; } = new();
+}
