@@ -61,7 +61,7 @@ internal sealed class ContainerConfigBuilder(
         };
         config.Command.AddRange(c.Command.Select(w => VariableExpansion.Expand(w, env.GetValueOrDefault)));
         config.Args.AddRange(c.Args.Select(w => VariableExpansion.Expand(w, env.GetValueOrDefault)));
-        config.Envs.AddRange(env.Select(e => new KeyValue { Key = e.Key, Value = e.Value }));
+        config.Envs.AddRange(env.Select(e => new KeyValue { Key = e.Key, Value = Google.Protobuf.ByteString.CopyFromUtf8(e.Value) }));
         config.Labels.Add(new Dictionary<string, string>
         {
             [CriNames.PodName] = pod.Metadata.Name ?? "", [CriNames.PodNamespace] = pod.Metadata.Namespace ?? "",

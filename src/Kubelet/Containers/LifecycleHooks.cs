@@ -12,6 +12,7 @@ namespace NodeAgent.Kubelet.Containers;
 /// <param name="time">Clock.</param>
 internal sealed class LifecycleHooks(IRuntimeService runtime, TimeProvider time) : IDisposable
 {
+#pragma warning disable CA5359 // A pod's own certificate is nobody's to vouch for; upstream does not verify it either.
     private readonly HttpClient _http = new(new SocketsHttpHandler
     {
         AllowAutoRedirect = false,
@@ -22,6 +23,7 @@ internal sealed class LifecycleHooks(IRuntimeService runtime, TimeProvider time)
     {
         Timeout = Timeout.InfiniteTimeSpan,
     };
+#pragma warning restore CA5359
 
     /// <summary>Null where it succeeded, else what went wrong.</summary>
     public async Task<string?> RunAsync(LifecycleHandler handler, ApiContainer c, string containerId, string? podIP, CancellationToken cancellationToken)
