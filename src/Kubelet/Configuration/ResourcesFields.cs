@@ -40,7 +40,7 @@ internal static class ResourcesFields
             c => c.SystemReservedCgroup, (c, v) => c with { SystemReservedCgroup = v }, SupportState.NoEffectYet)
         .Value("kubeReservedCgroup", FieldKinds.Text,
             c => c.KubeReservedCgroup, (c, v) => c with { KubeReservedCgroup = v }, SupportState.NoEffectYet)
-        .Value("enforceNodeAllocatable", FieldKinds.TextList,
+        .Pointer("enforceNodeAllocatable", FieldKinds.TextList,
             c => c.EnforceNodeAllocatable, (c, v) => c with { EnforceNodeAllocatable = v })
         .Value("memorySwap.swapBehavior", FieldKinds.Text,
             c => c.SwapBehavior, (c, v) => c with { SwapBehavior = v }, SupportState.NoEffectYet)
