@@ -23,9 +23,10 @@ public sealed record CertificateTemplate(string CommonName, IReadOnlyList<string
     internal string SignRequest(PrivateKey key)
     {
         X500DistinguishedNameBuilder subject = new();
-        foreach (string organization in Organizations)
-            subject.AddOrganizationName(organization);
+        // The builder encodes in reverse: organizations first, then the name, as upstream.
         subject.AddCommonName(CommonName);
+        foreach (string organization in Organizations.Reverse())
+            subject.AddOrganizationName(organization);
         CertificateRequest request = key.Request(subject.Build());
         if (DnsNames.Count + Addresses.Count > 0)
         {

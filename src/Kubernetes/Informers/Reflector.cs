@@ -106,8 +106,9 @@ internal sealed partial class Reflector<T>(
         {
             return await WatchAsync(WatchOptions(null, streaming: true), target.BeginReplace(), cancellationToken);
         }
-        catch (ApiException e) when (e.IsInvalid || (int)e.StatusCode is 400 or 405 or 501)
+        catch (ApiException e) when (_resourceVersion is null && !(e.IsUnauthorized || e.IsForbidden || e.IsTooManyRequests))
         {
+            // Refused with 422 where the gate is off, with an ERROR frame of code 500 where etcd is too old: pages always work.
             LogNoStreaming(T.Resource.Plural, e.Message);
             _streaming = false;
             return true;
