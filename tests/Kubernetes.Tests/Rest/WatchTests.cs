@@ -97,21 +97,20 @@ public sealed class WatchTests
     public async Task A_black_hole_is_noticed_by_ping()
     {
         await using ScriptedApiServer server = await ScriptedApiServer.StartAsync();
-        TaskCompletionSource arrived = new(TaskCreationOptions.RunContinuationsAsynchronously);
         server.Answer = async context =>
         {
+            await context.Response.WriteAsync(Frame("ADDED", "a", "1"));
             await context.Response.Body.FlushAsync();
-            arrived.TrySetResult();
             await Task.Delay(Timeout.Infinite, context.RequestAborted);
         };
         await using BlackHole hole = new(server.Address.Port);
         using KubernetesClient client = new(
             server.Configuration with { Server = new Uri($"https://127.0.0.1:{hole.Port}") },
             new KubernetesClientOptions { PingInterval = TimeSpan.FromSeconds(1), PingTimeout = TimeSpan.FromSeconds(1) });
-        Task<int> watch = CountAsync(client, new WatchOptions());
-        await arrived.Task;
+        await using IAsyncEnumerator<WatchEvent<ConfigMap>> watch = client.WatchAsync<ConfigMap>(null, new WatchOptions()).GetAsyncEnumerator();
+        Assert.True(await watch.MoveNextAsync());
         hole.Swallow();
-        await Assert.ThrowsAsync<ApiUnreachableException>(() => watch.WaitAsync(TimeSpan.FromSeconds(30)));
+        await Assert.ThrowsAsync<ApiUnreachableException>(() => watch.MoveNextAsync().AsTask().WaitAsync(TimeSpan.FromSeconds(30)));
     }
 
     internal static string Frame(string type, string name, string version, string? data = null, string uid = "u") =>
