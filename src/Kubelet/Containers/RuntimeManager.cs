@@ -10,6 +10,7 @@ using NodeAgent.Kubelet.Sandboxes;
 using NodeAgent.Kubelet.Sync;
 using NodeAgent.Kubelet.Volumes;
 using NodeAgent.Kubernetes.Objects;
+using NodeAgent.Linux.Files;
 using ApiContainer = NodeAgent.Kubernetes.Objects.Container;
 using ContainerId = NodeAgent.Kubelet.Pods.ContainerId;
 
@@ -341,14 +342,19 @@ public sealed partial class RuntimeManager : IPodRuntime, IDisposable
         await Task.WhenAll(all);
         foreach (RuntimeSandboxStatus sandbox in status.Sandboxes)
         {
-            try
-            {
-                await _runtime.StopPodSandboxAsync(new StopPodSandboxRequest { PodSandboxId = sandbox.Id }, CancellationToken.None);
-            }
-            catch (CriException e) when (e.Kind == CriErrorKind.NotFound)
-            {
-                // Gone already.
-            }
+            await StopSandboxAsync(sandbox.Id);
+        }
+    }
+
+    private async Task StopSandboxAsync(string id)
+    {
+        try
+        {
+            await _runtime.StopPodSandboxAsync(new StopPodSandboxRequest { PodSandboxId = id }, CancellationToken.None);
+        }
+        catch (CriException e) when (e.Kind == CriErrorKind.NotFound)
+        {
+            // Gone already; containerd 1.6 says so although the CRI asks for success.
         }
     }
 
@@ -367,14 +373,14 @@ public sealed partial class RuntimeManager : IPodRuntime, IDisposable
 
         foreach (RuntimeSandboxStatus s in status.Sandboxes)
         {
-            await _runtime.StopPodSandboxAsync(new StopPodSandboxRequest { PodSandboxId = s.Id }, CancellationToken.None);
+            await StopSandboxAsync(s.Id);
             await _runtime.RemovePodSandboxAsync(new RemovePodSandboxRequest { PodSandboxId = s.Id }, CancellationToken.None);
         }
 
         string logs = _needs.Paths.PodLogFolder(status.Pod);
         if (Directory.Exists(logs))
         {
-            Directory.Delete(logs, recursive: true);
+            TreeRemover.Remove(logs);
         }
     }
 

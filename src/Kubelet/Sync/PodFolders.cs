@@ -1,4 +1,5 @@
 using NodeAgent.Kubelet.Pods;
+using NodeAgent.Linux.Files;
 
 namespace NodeAgent.Kubelet.Sync;
 
@@ -35,7 +36,7 @@ internal static class PodFolders
             throw new IOException($"folder {root} still holds volumes; they are torn down first");
         }
 
-        Directory.Delete(root, recursive: true);
+        TreeRemover.Remove(root);
     }
 
     private static void RemoveEmpty(string folder)

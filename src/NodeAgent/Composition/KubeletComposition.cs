@@ -1,7 +1,9 @@
 using System.Net;
+using System.Text;
 using System.Text.Json.Nodes;
 using Microsoft.Extensions.Logging;
 using NodeAgent.Cri;
+using NodeAgent.Cri.Connection;
 using NodeAgent.Kubelet;
 using NodeAgent.Kubelet.Admission;
 using NodeAgent.Kubelet.Cleanup;
@@ -49,7 +51,6 @@ internal sealed partial class KubeletComposition : IAsyncDisposable
     private readonly List<IDisposable> _owned = [];
     private readonly KubeletServer _server;
     private readonly QosContainerManager _qos;
-    private readonly IPodCgroupManager _podCgroups;
     private readonly ActivePods _active;
     private readonly RuntimeStateMonitor _runtimeState;
     private readonly SyncLoop _loop;
@@ -100,7 +101,10 @@ internal sealed partial class KubeletComposition : IAsyncDisposable
 
         // Containers.
         IServiceLister services = Services(api, loggers);
-        IPodRuntime podRuntime = RuntimeComposition.Create(runtime, images, settings.Runtime, new RuntimeManagerNeeds(podEvents, objects, services, nodeInfo, probes, paths, new SubPathBinder(paths, mounter, blocking), api), time, loggers);
+        IPodRuntime podRuntime = Own(new RuntimeManager(
+            runtime, images, settings.Runtime,
+            new RuntimeManagerNeeds(podEvents, objects, services, nodeInfo, probes, paths, new SubPathBinder(paths, mounter, blocking), (name, token) => RuntimeHandlerAsync(api, name, token)),
+            time, loggers.CreateLogger<RuntimeManager>()));
         var pleg = new PodLifecycleEventGenerator(podRuntime, cache, RelistOptions.Default, time, loggers.CreateLogger<PodLifecycleEventGenerator>());
 
         // Cgroups.
@@ -114,7 +118,7 @@ internal sealed partial class KubeletComposition : IAsyncDisposable
         ICgroupManager cgroups = settings.CgroupDriver == CgroupDriver.Systemd
             ? new SystemdCgroupManager(tree, new SystemdUnits(SystemdUnits.DefaultSockets, time))
             : new CgroupfsManager(tree);
-        _podCgroups = new PodCgroupManager(cgroups, settings.Cgroups);
+        var podCgroups = new PodCgroupManager(cgroups, settings.Cgroups);
 
         // Node status and lease.
         var reporter = heartbeat is null ? null : new NodeStatusReporter(
@@ -122,14 +126,14 @@ internal sealed partial class KubeletComposition : IAsyncDisposable
             new NodeStatusSources(new HostObserver(host, settings.Node.RootDirectory, time), network, _runtimeState, new CriNodeImages(images), new NodeHealth(pleg)),
             nodeInfo, new NodeEvents(events, node), time, loggers.CreateLogger<NodeStatusReporter>());
         MachineCapacity capacity = new HostObserver(host, settings.Node.RootDirectory, time).CapacityAsync(CancellationToken.None).GetAwaiter().GetResult();
-        _qos = new QosContainerManager(cgroups, settings.Cgroups, CgroupSupport.InternalCapacity(NodeCapacity.Of(capacity, settings.Node), host.MaximumPids()));
+        _qos = new QosContainerManager(cgroups, settings.Cgroups, CgroupSupport.InternalCapacity(NodeRegistration.Capacity(settings.Node, capacity), host.MaximumPids()));
 
         // The pods' way.
         var admission = new NodeAdmission(
             PodAdmission.Default(node, new SysctlAllowlist(host.KernelVersion(), settings.AllowedUnsafeSysctls)), nodeInfo, pods,
             uid => workers!.IsTerminationRequested(uid), () => reporter?.Pressures ?? [], standalone: api is null);
         var syncer = new PodSyncer(
-            new PodSyncParts(podRuntime, volumes, objects, probes, _podCgroups, admission),
+            new PodSyncParts(podRuntime, volumes, objects, probes, podCgroups, admission),
             new PodSyncSurroundings(pleg, cache, statuses, nodeInfo, podEvents, new StartGate(StartWidth, StartCountsFor, time), paths),
             time, loggers.CreateLogger<PodSyncer>());
         workers = new PodWorkers(syncer, cache.AnythingRunning, time, loggers.CreateLogger<PodWorkers>(), _stop.Token);
@@ -139,10 +143,14 @@ internal sealed partial class KubeletComposition : IAsyncDisposable
         var merger = new PodSourceMerger(kinds, u => loop!.Post(u), p => LogDuplicate(p.Ref));
         _loop = loop = new SyncLoop(pods, workers, statuses, () => beat("sync loop"), loggers.CreateLogger<SyncLoop>());
         var housekeeper = new Housekeeper(
-            new HousekeepingParts(workers, cache, podRuntime, volumes, _podCgroups, paths), () => kinds.Count == 0 || merger.AllReady, loggers.CreateLogger<Housekeeper>());
+            new HousekeepingParts(workers, cache, podRuntime, volumes, podCgroups, paths), () => kinds.Count == 0 || merger.AllReady, loggers.CreateLogger<Housekeeper>());
 
         // Who wakes whom.
-        pleg.PodChanged += workers.Wake;
+        pleg.PodChanged += uid =>
+        {
+            probes.Observe(uid);
+            workers.Wake(uid);
+        };
         pleg.Relisted += housekeeper.Request;
         pleg.Relisted += () => beat("PLEG");
         probes.Changed += u => workers.Wake(u.Pod.Uid);
@@ -155,7 +163,8 @@ internal sealed partial class KubeletComposition : IAsyncDisposable
 
         // HTTP.
         _server = Server(settings, new KubeletServerContent(
-            new ServedPods(pods, cache, statuses, podRuntime), new CriContainerStreams(runtime), new ContainerLogReader(new InotifyWatcher(), time), [])
+            new ServedPods(pods, cache, statuses, podRuntime), new CriContainerStreams(runtime), new ContainerLogReader(new InotifyWatcher(), time),
+            [new HealthCheck("syncloop", () => pleg.Unhealthy is { } sick ? sick : null)])
         {
             Metrics = metrics,
             ProbeMetrics = probeMetrics,
@@ -166,7 +175,7 @@ internal sealed partial class KubeletComposition : IAsyncDisposable
         _loops.Add(token => RunSourcesAsync(merger, api, heartbeat, nodeInfo, pleg, loggers, token));
         _loops.Add(_loop.RunAsync);
         _loops.Add(housekeeper.RunAsync);
-        _loops.Add(token => EventsAsync(runtime, runtimeConnection, pleg, loggers, token));
+        _loops.Add(token => EventsAsync(runtimeConnection, pleg, loggers, token));
         if (reporter is not null && heartbeat is not null)
         {
             _loops.Add(reporter.RunAsync);
@@ -181,6 +190,7 @@ internal sealed partial class KubeletComposition : IAsyncDisposable
     {
         NodeFolders.Prepare(_settings.Paths);
         await _qos.StartAsync(cancellationToken);
+        _loops.Add(QosAsync);
         await _server.StartAsync(cancellationToken);
         using CancellationTokenRegistration stopping = cancellationToken.Register(_stop.Cancel);
         List<Task> running = [.. _loops.Select(l => Task.Run(() => l(_stop.Token), CancellationToken.None))];
@@ -218,7 +228,16 @@ internal sealed partial class KubeletComposition : IAsyncDisposable
 
     /// <summary>Static manifests are YAML or JSON; a field that Pod does not have is refused as upstream's strict decoding does not, so it is kept.</summary>
     private static Pod ParsePod(byte[] content) =>
-        KubernetesJson.Deserialize<Pod>(YamlReader.ReadDocument(content) ?? throw new FormatException("holds no YAML document"));
+        KubernetesJson.Deserialize<Pod>(YamlJson.Parse(Encoding.UTF8.GetString(content)) ?? throw new FormatException("holds no YAML document"));
+
+    private async Task QosAsync(CancellationToken cancellationToken)
+    {
+        using var minute = new PeriodicTimer(TimeSpan.FromMinutes(1), _time);
+        while (await minute.WaitForNextTickAsync(cancellationToken))
+        {
+            await _qos.UpdateAsync(_active, cancellationToken);
+        }
+    }
 
     private async Task RunWhenRuntimeAnswersAsync(Func<CancellationToken, Task> run, CancellationToken cancellationToken)
     {
@@ -226,10 +245,10 @@ internal sealed partial class KubeletComposition : IAsyncDisposable
         await run(cancellationToken);
     }
 
-    private async Task EventsAsync(IRuntimeService runtime, CriConnection connection, PodLifecycleEventGenerator pleg, ILoggerFactory loggers, CancellationToken cancellationToken)
+    private async Task EventsAsync(CriConnection connection, PodLifecycleEventGenerator pleg, ILoggerFactory loggers, CancellationToken cancellationToken)
     {
         await pleg.FirstRelist.WaitAsync(cancellationToken);
-        await RuntimeEvents.RunAsync(runtime, connection, pleg, _time, loggers, cancellationToken);
+        await RuntimeEvents.RunAsync(connection, pleg, _time, loggers, cancellationToken);
     }
 
     private KubernetesClient? Client(KubernetesClientOptions options) =>
@@ -243,7 +262,23 @@ internal sealed partial class KubeletComposition : IAsyncDisposable
     }
 
     private static JsonObject? CreatePatch(Pod before, Pod after) =>
-        StrategicMergePatch.Create<Pod>(KubernetesJson.SerializeToNode(before), KubernetesJson.SerializeToNode(after)) is { Count: > 0 } patch ? patch : null;
+        StrategicMergePatch.Create(before, after) is { Count: > 0 } patch ? patch : null;
+
+    private IEventRecorder Events(KubernetesClient? client, string node, ILoggerFactory loggers)
+    {
+        if (client is null)
+        {
+            return new NoEvents();
+        }
+
+        var broadcaster = new EventBroadcaster(client, "kubelet", node, loggers.CreateLogger<EventBroadcaster>(), _time);
+        _loops.Add(broadcaster.RunAsync);
+        return broadcaster;
+    }
+
+    private static async Task<string> RuntimeHandlerAsync(KubernetesClient? api, string name, CancellationToken cancellationToken) =>
+        api is null ? throw new ApiUnreachableException($"RuntimeClass {name}: this node agent runs without an API server")
+            : (await api.GetAsync<RuntimeClass>(null, name, cancellationToken: cancellationToken)).Handler ?? "";
 
     private IServiceLister Services(KubernetesClient? api, ILoggerFactory loggers)
     {
@@ -281,12 +316,10 @@ internal sealed partial class KubeletComposition : IAsyncDisposable
             ? (settings.CertificateFile, settings.PrivateKeyFile)
             : SelfSignedServingCertificate.Ensure(
                 settings.CertificateFolder, settings.Node.Hostname, [.. network.AllAddresses().Where(a => !IPAddress.IsLoopback(a))], _time.GetUtcNow());
-        Func<System.Security.Cryptography.X509Certificates.X509Certificate2Collection?> clientCA = settings.Server.ClientCAFile.Length > 0
-            ? new ClientCABundle(settings.Server.ClientCAFile, _time).Current
-            : () => null;
+        ClientCABundle? clientCA = settings.Server.ClientCAFile.Length > 0 ? new ClientCABundle(settings.Server.ClientCAFile, _time) : null;
         var security = new KubeletServerSecurity(
             new FileServingCertificate(certificate, key, _time),
-            new RequestAuthenticator(settings.Server, clientCA, api, _time, loggers.CreateLogger<RequestAuthenticator>()),
+            new RequestAuthenticator(settings.Server, () => clientCA?.Current, api, _time, loggers.CreateLogger<RequestAuthenticator>()),
             settings.Server.Authorization == AuthorizationMode.AlwaysAllow || api is null ? new AlwaysAllowAuthorizer() : new SubjectAccessReviewAuthorizer(api, settings.Server, _time));
         return new KubeletServer(settings.Server, security, content, loggers, _time);
     }
