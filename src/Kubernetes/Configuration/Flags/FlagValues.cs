@@ -7,7 +7,7 @@ using NodeAgent.Kubernetes.Objects;
 namespace NodeAgent.Kubernetes.Configuration.Flags;
 
 /// <summary>From the texts given to a flag to the JSON its configuration field takes.</summary>
-internal static class FlagValues
+public static class FlagValues
 {
     /// <param name="kind">How to read.</param>
     /// <param name="texts">All values given, in order.</param>
@@ -43,7 +43,7 @@ internal static class FlagValues
     }
 
     /// <summary>Go's strconv.ParseBool.</summary>
-    internal static JsonNode? Bool(string text) => text switch
+    public static JsonNode? Bool(string text) => text switch
     {
         "1" or "t" or "T" or "true" or "TRUE" or "True" => JsonValue.Create(true),
         "0" or "f" or "F" or "false" or "FALSE" or "False" => JsonValue.Create(false),

@@ -1,0 +1,34 @@
+# Set-up needs only the .NET 10 SDK. The version of the packages comes from Directory.Build.props.
+DOTNET ?= dotnet
+RID ?= linux-x64
+CONFIGURATION ?= Release
+# NATIVE_AOT=true compiles ahead of time as a whole, where the runtime pack is to be had.
+NATIVE_AOT ?= false
+OUTPUT ?= out/$(RID)
+VERSION := $(shell sed -n 's:.*<Version>\(.*\)</Version>.*:\1:p' Directory.Build.props)
+DEB_ARCH = $(if $(filter linux-arm64,$(RID)),arm64,amd64)
+
+.PHONY: build test-unit format publish deb clean
+
+## build: everything, warnings are errors
+build:
+	$(DOTNET) build NodeAgent.sln -c $(CONFIGURATION) --nologo
+
+## test-unit: tests that need neither root nor network
+test-unit:
+	$(DOTNET) test NodeAgent.sln --nologo --filter 'FullyQualifiedName!~EndToEnd&Category!=Root'
+
+## format: fails where the layout of a file is not that of .editorconfig
+format:
+	$(DOTNET) format NodeAgent.sln --verify-no-changes --no-restore
+
+## publish: one self-contained file for RID (linux-x64, linux-arm64)
+publish:
+	$(DOTNET) publish src/NodeAgent/NodeAgent.csproj -c Release -r $(RID) -p:NativeAot=$(NATIVE_AOT) -o $(OUTPUT) --nologo
+
+## deb: a Debian package of what publish made
+deb: publish
+	packaging/deb/build.sh $(OUTPUT)/node-agent $(VERSION) $(DEB_ARCH) out
+
+clean:
+	rm -rf out

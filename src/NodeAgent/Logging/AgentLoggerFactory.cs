@@ -1,0 +1,46 @@
+using System.Globalization;
+using Microsoft.Extensions.Logging;
+
+namespace NodeAgent.Logging;
+
+/// <summary>The agent's loggers and their factory: formatting happens where the line is written, output on the writer's thread.</summary>
+internal sealed class AgentLoggerFactory(LogFormat format, Verbosity verbosity, LogWriter writer, TimeProvider time) : ILoggerFactory
+{
+    public ILogger CreateLogger(string categoryName) => new AgentLogger(this, Verbosity.ShortName(categoryName), verbosity.Least(categoryName));
+
+    public void AddProvider(ILoggerProvider provider) => throw new NotSupportedException("the agent has one output");
+
+    public void Dispose() => writer.Dispose();
+
+    private void Write(LogEntry entry) => writer.Write(LogFormatter.Format(entry, format));
+
+    private sealed class AgentLogger(AgentLoggerFactory factory, string category, LogLevel least) : ILogger
+    {
+        public IDisposable? BeginScope<TState>(TState state) where TState : notnull => null;
+
+        public bool IsEnabled(LogLevel logLevel) => logLevel >= least && logLevel != LogLevel.None;
+
+        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
+        {
+            if (!IsEnabled(logLevel))
+                return;
+            factory.Write(new LogEntry(factory.Now(), logLevel, category, formatter(state, exception), Fields(state), exception?.ToString()));
+        }
+
+        private static KeyValuePair<string, object?>[] Fields<TState>(TState state)
+        {
+            return state is IEnumerable<KeyValuePair<string, object?>> pairs
+                ? [.. pairs.Where(p => p.Key != "{OriginalFormat}").Select(p => new KeyValuePair<string, object?>(p.Key, Plain(p.Value)))]
+                : [];
+        }
+
+        private static object? Plain(object? value) => value switch
+        {
+            null or bool or int or long or short or byte or uint or string => value,
+            System.Collections.IEnumerable many => string.Join(", ", many.Cast<object?>().Select(i => Convert.ToString(i, CultureInfo.InvariantCulture))),
+            _ => Convert.ToString(value, CultureInfo.InvariantCulture),
+        };
+    }
+
+    private DateTimeOffset Now() => time.GetLocalNow();
+}
