@@ -125,8 +125,10 @@ internal static class SecurityContextBuilder
             : throw new ContainerConfigException($"securityContext.seccompProfile.localhostProfile \"{profile}\" must be a path below {folder}");
     }
 
-    private static SecurityProfile AppArmor(AppArmorProfile? profile) => profile?.Type switch
+    /// <summary>Nothing said means nothing sent: the runtime knows whether the host has AppArmor at all.</summary>
+    private static SecurityProfile? AppArmor(AppArmorProfile? profile) => profile?.Type switch
     {
+        null => null,
         "Localhost" => new SecurityProfile { ProfileType = SecurityProfile.Types.ProfileType.Localhost, LocalhostRef = profile.LocalhostProfile ?? "" },
         "Unconfined" => Profile(SecurityProfile.Types.ProfileType.Unconfined),
         _ => Profile(SecurityProfile.Types.ProfileType.RuntimeDefault),
