@@ -20,14 +20,24 @@ internal sealed class ControllerLoop
         _controllers =
         [
             new CertificateController(writer, issuer),
+            new NodeLifecycleController(writer, options.Time, options.NodeMonitorGracePeriod),
+            new DeploymentController(writer),
+            new ReplicaSetController(writer),
+            new DaemonSetController(writer),
+            new JobController(writer, options.Time),
+            new EndpointSliceController(writer),
+            new DisruptionController(writer),
+            new NamespaceController(writer),
+            new GarbageCollector(writer),
         ];
+        if (options.Scheduler)
+            _controllers.Add(new SchedulingController(writer, subresources));
         Action<StoreEvent>? next = writer.Store.Changed;
         writer.Store.Changed = change =>
         {
             next?.Invoke(change);
             Note(change.Definition);
         };
-        _ = subresources;
     }
 
     public async Task RunAsync(CancellationToken stopping)
