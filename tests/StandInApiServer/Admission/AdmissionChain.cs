@@ -35,6 +35,9 @@ internal sealed class AdmissionChain(ObjectStore store, ServiceAllocator service
             case "Job":
                 JobDefaults(value);
                 break;
+            case "Node":
+                NotReadyTaint(value.Ensure("spec"));
+                break;
             case "CSIDriver":
                 CsiDriverDefaults(value.Ensure("spec"));
                 break;
@@ -126,6 +129,15 @@ internal sealed class AdmissionChain(ObjectStore store, ServiceAllocator service
             if (value.Text("kind") == "EndpointSlice")
                 port.Default("name", "");
         }
+    }
+
+    // Until the node's first Ready condition nothing is scheduled to it.
+    private static void NotReadyTaint(JsonObject spec)
+    {
+        if (spec["taints"] is not JsonArray taints)
+            spec["taints"] = taints = [];
+        if (!taints.Any(t => t.Text("key") == "node.kubernetes.io/not-ready"))
+            taints.Add(new JsonObject { ["key"] = "node.kubernetes.io/not-ready", ["effect"] = "NoSchedule" });
     }
 
     private static void CsiDriverDefaults(JsonObject spec)
