@@ -64,8 +64,12 @@ public sealed partial class Housekeeper(HousekeepingParts parts, Func<bool> allS
     /// <summary>One pass over everything.</summary>
     internal async Task PassAsync(CancellationToken cancellationToken)
     {
+        // Look first, ask for workers afterwards: whatever a worker made before the look, its worker is known by then.
+        RuntimePodStatus[] observed = [.. parts.Cache.All];
+        PodUid[] onDisk = [.. OnDisk()];
+        IReadOnlyList<PodUid> cgroups = await parts.Cgroups.ListAsync(cancellationToken);
         var handled = parts.Workers.Known.ToHashSet();
-        foreach (RuntimePodStatus status in parts.Cache.All.Where(s => !handled.Contains(s.Pod.Uid)))
+        foreach (RuntimePodStatus status in observed.Where(s => !handled.Contains(s.Pod.Uid)))
         {
             if (status.AnythingRunning)
             {
@@ -79,17 +83,14 @@ public sealed partial class Housekeeper(HousekeepingParts parts, Func<bool> allS
             }
         }
 
-        foreach (PodUid uid in OnDisk().Where(uid => !handled.Contains(uid)))
+        foreach (PodUid uid in onDisk.Where(uid => !handled.Contains(uid)))
         {
             await RemoveFoldersAsync(uid, cancellationToken);
         }
 
-        foreach (PodUid uid in await parts.Cgroups.ListAsync(cancellationToken))
+        foreach (PodUid uid in cgroups.Where(uid => !handled.Contains(uid)))
         {
-            if (!handled.Contains(uid))
-            {
-                await parts.Cgroups.RemoveAsync(uid, cancellationToken);
-            }
+            await parts.Cgroups.RemoveAsync(uid, cancellationToken);
         }
     }
 

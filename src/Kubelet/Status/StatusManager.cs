@@ -201,7 +201,7 @@ public sealed partial class StatusManager(
                     bool gone = await _owner.WriteAsync(pod, status, finish, _owner.Stopped);
                     lock (_lock)
                     {
-                        _written = Math.Max(_written, version);
+                        _written = gone ? long.MaxValue : Math.Max(_written, version);
                         _deleted |= gone;
                         _failures = 0;
                     }
@@ -240,6 +240,12 @@ public sealed partial class StatusManager(
         if (target is null)
         {
             return false;
+        }
+
+        if (!pod.IsStatic && pods.Get(pod.Uid) is null)
+        {
+            // It left the API server: nobody is there to read its status any more.
+            return true;
         }
 
         await _writes.WaitAsync(cancellationToken);
