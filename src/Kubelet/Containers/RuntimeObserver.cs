@@ -181,17 +181,17 @@ internal sealed class RuntimeObserver(IRuntimeService runtime, TimeProvider time
 
     private static string LogEnd(string logPath)
     {
-        var lines = new List<string>();
+        var text = new StringBuilder();
         foreach (string line in ReadEnd(logPath, 64 * 1024).Split('\n', StringSplitOptions.RemoveEmptyEntries).TakeLast(MostLogLines))
         {
-            if (CriLogParser.TryParse(Encoding.UTF8.GetBytes(line), out _, out ReadOnlySpan<byte> content))
+            if (CriLogParser.TryParse(Encoding.UTF8.GetBytes(line), out CriLogRecord record, out ReadOnlySpan<byte> content))
             {
-                lines.Add(Encoding.UTF8.GetString(content).TrimEnd('\n'));
+                // A partial record is the start of a line, or the end of an output without line feed.
+                text.Append(Encoding.UTF8.GetString(content).TrimEnd('\n')).Append(record.Partial ? "" : "\n");
             }
         }
 
-        string text = string.Join('\n', lines);
-        return text.Length <= LargestLogMessage ? text + (lines.Count > 0 ? "\n" : "") : text[^LargestLogMessage..];
+        return text.Length <= LargestLogMessage ? text.ToString() : text.ToString(text.Length - LargestLogMessage, LargestLogMessage);
     }
 
     private static RuntimeSandboxStatus Listed(PodSandbox s) => new()
