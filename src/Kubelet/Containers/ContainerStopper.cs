@@ -86,9 +86,22 @@ internal sealed class ContainerStopper(IRuntimeService runtime, LifecycleHooks h
             return spec;
         }
 
-        return c.Annotations.TryGetValue(CriNames.PreStopHandler, out string? json)
-            ? new ApiContainer { Name = c.Name, Lifecycle = new Lifecycle { PreStop = KubernetesJson.Deserialize<LifecycleHandler>(json) } }
+        return c.Annotations.TryGetValue(CriNames.PreStopHandler, out string? json) && Remembered(json) is { } preStop
+            ? new ApiContainer { Name = c.Name, Lifecycle = new Lifecycle { PreStop = preStop } }
             : new ApiContainer { Name = c.Name };
+    }
+
+    private static LifecycleHandler? Remembered(string json)
+    {
+        try
+        {
+            return KubernetesJson.Deserialize<LifecycleHandler>(json);
+        }
+        catch (System.Text.Json.JsonException)
+        {
+            // An annotation that nobody can read must not keep the container from being stopped.
+            return null;
+        }
     }
 
     private static TimeSpan GraceOf(Pod? pod, RuntimeContainerStatus c)

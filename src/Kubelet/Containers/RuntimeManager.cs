@@ -128,7 +128,7 @@ public sealed partial class RuntimeManager : IPodRuntime, IDisposable
     private ContainerHealth Health(RuntimeContainerStatus c) => new(
         _needs.Probes.Get(c.Id, ProbeType.Liveness) == ProbeResult.Failure,
         _needs.Probes.Get(c.Id, ProbeType.Startup) == ProbeResult.Failure,
-        _needs.Probes.Get(c.Id, ProbeType.Startup) is null or ProbeResult.Success);
+        _needs.Probes.Get(c.Id, ProbeType.Startup) == ProbeResult.Success);
 
     private PodSyncResult Refused(Pod pod, string unsupported)
     {
@@ -268,6 +268,7 @@ public sealed partial class RuntimeManager : IPodRuntime, IDisposable
         }
 
         _needs.Events.Record(pod, name, "Normal", "Started", "Container started");
+        ContainerLogLinks.Create(ContainerLogLinks.FolderOf(_needs.Paths), ContainerLogLinks.NameOf(pod.Ref, name, id), Path.Combine(config.LogDirectory, built.LogPath));
         if (c.Lifecycle?.PostStart is { } postStart)
         {
             await PostStartAsync(request, c, postStart, id, ips, pass, cancellationToken);
@@ -368,6 +369,7 @@ public sealed partial class RuntimeManager : IPodRuntime, IDisposable
 
         foreach (RuntimeContainerStatus c in status.Containers)
         {
+            ContainerLogLinks.Remove(ContainerLogLinks.FolderOf(_needs.Paths), ContainerLogLinks.NameOf(status.Pod, c.Name, c.Id.Id));
             await _runtime.RemoveContainerAsync(new RemoveContainerRequest { ContainerId = c.Id.Id }, CancellationToken.None);
         }
 
@@ -378,7 +380,8 @@ public sealed partial class RuntimeManager : IPodRuntime, IDisposable
         }
 
         string logs = _needs.Paths.PodLogFolder(status.Pod);
-        if (Directory.Exists(logs))
+        // The name comes from labels that anyone with the runtime's socket can write.
+        if (Segments.IsSafe(Path.GetRelativePath(_needs.Paths.PodLogs, logs)) && Directory.Exists(logs))
         {
             TreeRemover.Remove(logs);
         }

@@ -113,7 +113,7 @@ internal sealed class ImageManager(IImageService images, IPodObjectStore objects
                 $"Successfully pulled image \"{image}\" in {Go(time.GetElapsedTime(began))} ({Go(time.GetElapsedTime(asked))} including waiting). Image size: {pulled?.Size ?? 0} bytes.");
             return new ImageResult.Present(reference, pulled ?? new Image { Id = reference }, image);
         }
-        catch (CriException e)
+        catch (Exception e) when (e is CriException or FormatException)
         {
             TimeSpan delay = entry.Delay == default || now - entry.Until > 2 * LongestBackOff ? FirstBackOff : entry.Delay * 2 < LongestBackOff ? entry.Delay * 2 : LongestBackOff;
             string error = $"failed to pull and unpack image \"{name}\": {e.Message}";

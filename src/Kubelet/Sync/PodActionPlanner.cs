@@ -165,7 +165,7 @@ public static class PodActionPlanner
                 continue;
             }
 
-            if (mainRan || s is { State: RuntimeContainerState.Exited, ExitCode: 0 })
+            if (mainRan || s is { State: RuntimeContainerState.Exited, ExitCode: 0, Reason: not "OOMKilled" })
             {
                 continue;
             }
@@ -173,6 +173,11 @@ public static class PodActionPlanner
             (bool again, bool failed) = Regular(pod, c, s);
             if (again)
             {
+                if (s?.State == RuntimeContainerState.Unknown)
+                {
+                    kill.Add(new KillAction(s, c, "Init container is in \"unknown\" state, try killing it before restart"));
+                }
+
                 start.Add(c);
             }
 
@@ -202,7 +207,8 @@ public static class PodActionPlanner
                 return false;
             }
 
-            return h.Started;
+            // Before the first verdict a sidecar with a startup probe has not started: the next container waits.
+            return c.StartupProbe is null || h.Started;
         }
 
         if (s?.State == RuntimeContainerState.Unknown)

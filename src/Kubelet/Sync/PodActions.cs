@@ -37,5 +37,5 @@ public sealed record PodActions
 /// <summary>Verdicts of probes for a container instance.</summary>
 /// <param name="LivenessFailed">The liveness probe failed as often as its threshold asks.</param>
 /// <param name="StartupFailed">Likewise the startup probe.</param>
-/// <param name="Started">The startup probe has succeeded, or there is none.</param>
+/// <param name="Started">The startup probe has succeeded; false before its first verdict and where there is none.</param>
 public readonly record struct ContainerHealth(bool LivenessFailed, bool StartupFailed, bool Started);
