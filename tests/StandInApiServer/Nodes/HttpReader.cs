@@ -18,10 +18,23 @@ internal sealed record HttpHead(int Code, IReadOnlyList<(string Name, string Val
 /// <summary>Reads one HTTP/1.1 answer from a connection that is closed after it, or handed over after a 101.</summary>
 internal sealed class HttpReader(Stream stream)
 {
-    private readonly BufferedStream _input = new(stream, 16 * 1024);
+    private readonly byte[] _buffer = new byte[16 * 1024];
+    private int _start;
+    private int _end;
 
-    /// <summary>What follows the head, as it comes.</summary>
-    public Stream Rest() => _input;
+    /// <summary>What is there, at least one byte; 0 at the end. Never waits for more once it has something.</summary>
+    public async ValueTask<int> ReadAsync(Memory<byte> target, CancellationToken cancellationToken)
+    {
+        if (_start == _end)
+        {
+            _start = 0;
+            _end = await stream.ReadAsync(_buffer, cancellationToken);
+        }
+        int count = Math.Min(target.Length, _end - _start);
+        _buffer.AsMemory(_start, count).CopyTo(target);
+        _start += count;
+        return count;
+    }
 
     public async Task<HttpHead> ReadHeadAsync(CancellationToken cancellationToken)
     {
@@ -61,7 +74,7 @@ internal sealed class HttpReader(Stream stream)
         byte[] buffer = new byte[16 * 1024];
         while (count > 0)
         {
-            int read = await _input.ReadAsync(buffer.AsMemory(0, (int)Math.Min(buffer.Length, count)), cancellationToken);
+            int read = await ReadAsync(buffer.AsMemory(0, (int)Math.Min(buffer.Length, count)), cancellationToken);
             if (read == 0)
                 return;
             count -= read;
@@ -74,7 +87,7 @@ internal sealed class HttpReader(Stream stream)
     {
         StringBuilder line = new();
         byte[] one = new byte[1];
-        while (await _input.ReadAsync(one, cancellationToken) == 1 && one[0] != '\n')
+        while (await ReadAsync(one, cancellationToken) == 1 && one[0] != '\n')
         {
             if (line.Length > 16 * 1024)
                 throw new IOException("a header of the kubelet's answer is too long");

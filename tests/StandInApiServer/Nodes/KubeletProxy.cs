@@ -161,23 +161,23 @@ internal sealed class KubeletProxy(ObjectStore store, X509Certificate2 clientCer
     private static async Task PumpAsync(Stream client, Stream kubelet, HttpReader answer, CancellationToken aborted)
     {
         using CancellationTokenSource end = CancellationTokenSource.CreateLinkedTokenSource(aborted);
-        Task down = CopyAsync(answer.Rest(), client, end.Token);
-        Task up = CopyAsync(client, kubelet, end.Token);
+        Task down = CopyAsync(answer.ReadAsync, client, end.Token);
+        Task up = CopyAsync(client.ReadAsync, kubelet, end.Token);
         // When the kubelet has said everything it is over; a client that stops sending may still read.
         await Task.WhenAny(down, up.ContinueWith(_ => down, TaskScheduler.Default).Unwrap());
         await end.CancelAsync();
         await Task.WhenAll(down, up);
     }
 
-    private static async Task CopyAsync(Stream from, Stream to, CancellationToken cancellationToken)
+    private static async Task CopyAsync(Func<Memory<byte>, CancellationToken, ValueTask<int>> read, Stream to, CancellationToken cancellationToken)
     {
         byte[] buffer = new byte[32 * 1024];
         try
         {
-            int read;
-            while ((read = await from.ReadAsync(buffer, cancellationToken)) > 0)
+            int count;
+            while ((count = await read(buffer, cancellationToken)) > 0)
             {
-                await to.WriteAsync(buffer.AsMemory(0, read), cancellationToken);
+                await to.WriteAsync(buffer.AsMemory(0, count), cancellationToken);
                 await to.FlushAsync(cancellationToken);
             }
         }

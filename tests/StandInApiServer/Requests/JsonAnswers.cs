@@ -45,7 +45,7 @@ internal static class JsonAnswers
     public static JsonNode? Parse(byte[] body, string? contentType)
     {
         if (contentType?.Contains("protobuf", StringComparison.Ordinal) == true)
-            throw ApiError.UnsupportedMediaType("the body of the request was in an unknown format - accepted media types include: application/json, application/yaml");
+            return ProtobufBodies.Parse(body);
         try
         {
             return contentType?.Contains("yaml", StringComparison.Ordinal) == true
