@@ -1,3 +1,4 @@
+using NodeAgent.Kubernetes.Configuration;
 using NodeAgent.Proxy.Tracking;
 
 namespace NodeAgent.Proxy.LocalTraffic;
@@ -27,9 +28,9 @@ public sealed record LocalTrafficDetector(string IfLocal, string IfNotLocal)
     {
         foreach (string cidr in cidrs)
         {
-            if (ServicePortBuilder.Canonical(cidr.Split('/')[0].Trim(), family) is not null && System.Net.IPNetwork.TryParse(cidr.Trim(), out _))
+            if (SloppyAddress.TryParseCidr(cidr.Trim(), out System.Net.IPAddress address, out int bits) && Nodes.NodeAddresses.FamilyOf(address) == family)
             {
-                return ByCidr(cidr.Trim());
+                return ByCidr($"{address}/{bits}");
             }
         }
 

@@ -28,16 +28,31 @@ public sealed partial class IptablesProxier(
     private Dictionary<ServiceName, ImmutableArray<ServicePortName>> _programmed = [];
     private int _endpoints;
 
+    private static readonly TimeSpan FullAtLeastEvery = TimeSpan.FromHours(1);
+    private static readonly TimeSpan FlushPatience = TimeSpan.FromSeconds(5);
+    private IptablesOptions _options = options;
+    private long? _lastFull;
+
+    /// <summary>Gives the addresses node ports answer on as they are now; null where they are fixed.</summary>
+    public Func<ImmutableArray<string>?>? NodePortAddresses { get; init; }
+
+    /// <summary>The family programmed.</summary>
+    public IPFamily Family => state.Family;
+
     /// <summary>Called after each pass.</summary>
     public event Action<ProxyPass>? Passed;
 
-    /// <summary>Rules of the whole set: filter and nat.</summary>
+    /// <summary>Rules of the whole set: filter and nat. Not during a pass.</summary>
     public (int Filter, int Nat) RuleCount => _ruleset.Count;
+
+    /// <summary>Service ports whose inside, and whose outside, traffic is dropped for want of a local endpoint. Not during a pass.</summary>
+    public (int Internal, int External) Dropped => _ruleset.Dropped;
 
     /// <summary>One pass; true where the kernel has what is wanted. Not to be called twice at once.</summary>
     public async Task<bool> SyncAsync(CancellationToken cancellationToken)
     {
         long start = time.GetTimestamp();
+        Refresh();
         ProxyChanges changes = state.Take();
         try
         {
@@ -49,10 +64,11 @@ public sealed partial class IptablesProxier(
 
             IEnumerable<ServiceName> names = changes.Full ? state.Services : changes.Services;
             (var wanted, var ports) = Compile(names);
-            IptablesRestore restore = _ruleset.Update(wanted, options, observed);
+            IptablesRestore restore = _ruleset.Update(wanted, _options, observed);
             if (restore.Text is { } text)
             {
-                await iptables.RestoreAsync(text + (observed is null ? "" : CanaryChains(observed)), cancellationToken);
+                // Once begun it is carried through: half an input would leave one table without the other.
+                await iptables.RestoreAsync(text + (observed is null ? "" : CanaryChains(observed)), CancellationToken.None);
             }
 
             _ruleset.Commit();
@@ -61,6 +77,7 @@ public sealed partial class IptablesProxier(
                 _programmed[name] = of;
             }
 
+            _lastFull = changes.Full ? time.GetTimestamp() : _lastFull;
             Passed?.Invoke(new ProxyPass(changes.Full, true, restore.FilterRules, restore.NatRules, time.GetElapsedTime(start)));
             LogPassed(changes.Full, wanted.Count, restore.FilterRules, restore.NatRules, (long)time.GetElapsedTime(start).TotalMilliseconds);
             return true;
@@ -82,9 +99,43 @@ public sealed partial class IptablesProxier(
             return false;
         }
 
+        await WaitForEndOfFlushAsync(cancellationToken);
         LogFlushed(state.Family);
         state.RequestFull();
         return true;
+    }
+
+    /// <summary>A firewall that reloads flushes one table after the other; writing in between would be lost.</summary>
+    private async Task WaitForEndOfFlushAsync(CancellationToken cancellationToken)
+    {
+        long start = time.GetTimestamp();
+        foreach (string table in (string[])["nat", "filter"])
+        {
+            while (await iptables.HasChainAsync(table, Canary, cancellationToken) == true && time.GetElapsedTime(start) < FlushPatience)
+            {
+                await Task.Delay(TimeSpan.FromMilliseconds(100), time, cancellationToken);
+            }
+        }
+    }
+
+    /// <summary>Asks for a full pass where one is due: the host's addresses changed, or the last one is an hour old.</summary>
+    private void Refresh()
+    {
+        if (NodePortAddresses is { } current)
+        {
+            ImmutableArray<string>? now = current();
+            bool same = now is { } n && _options.NodePortAddresses is { } b ? n.AsSpan().SequenceEqual(b.AsSpan()) : now is null && _options.NodePortAddresses is null;
+            if (!same)
+            {
+                _options = _options with { NodePortAddresses = now };
+                state.RequestFull();
+            }
+        }
+
+        if (_lastFull is { } last && _endpoints <= LargeCluster && time.GetElapsedTime(last) > FullAtLeastEvery)
+        {
+            state.RequestFull();
+        }
     }
 
     private (Dictionary<ServicePortName, CompiledServicePort> Wanted, List<(ServiceName, ImmutableArray<ServicePortName>)> Ports) Compile(IEnumerable<ServiceName> names)
@@ -93,7 +144,7 @@ public sealed partial class IptablesProxier(
         List<(ServiceName, ImmutableArray<ServicePortName>)> ports = [];
         var inputs = names.Select(n => (Name: n, Ports: state.Of(n))).ToList();
         _endpoints = Math.Max(_endpoints, inputs.Sum(i => i.Ports.Sum(p => p.Endpoints.Length)));
-        IptablesOptions withComments = options with { EndpointComments = _endpoints <= LargeCluster };
+        IptablesOptions withComments = _options with { EndpointComments = _endpoints <= LargeCluster };
         foreach ((ServiceName name, var of) in inputs)
         {
             foreach (ServicePortName gone in _programmed.GetValueOrDefault(name, []))

@@ -8,6 +8,9 @@ namespace NodeAgent.Proxy.Tracking;
 /// <param name="Services">Services with a change, where not everything is.</param>
 public sealed record ProxyChanges(bool Full, IReadOnlySet<ServiceName> Services);
 
+/// <summary>How many changes there were, and how many no backend took yet.</summary>
+public readonly record struct ChangeCounts(long Services, long Slices, int ServicesPending, int SlicesPending);
+
 /// <summary>
 /// The Services and slices as the watches have them, for one family, and the names that changed since they were last taken.
 /// One writer for each watch; a backend takes a consistent view under the lock.
@@ -20,6 +23,19 @@ public sealed class ProxyState(IPFamily family)
     private HashSet<ServiceName> _changed = [];
     private bool _full = true;
     private string? _zone;
+    private ChangeCounts _counts;
+
+    /// <summary>Counts of changes.</summary>
+    public ChangeCounts Counts
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return _counts;
+            }
+        }
+    }
 
     /// <summary>The family.</summary>
     public IPFamily Family => family;
@@ -45,7 +61,7 @@ public sealed class ProxyState(IPFamily family)
         {
             if (ports.IsEmpty ? _services.Remove(name) : Store(name, ports))
             {
-                _changed.Add(name);
+                ServiceChanged(name);
             }
         }
     }
@@ -56,6 +72,18 @@ public sealed class ProxyState(IPFamily family)
         return true;
     }
 
+    private void ServiceChanged(ServiceName name)
+    {
+        _changed.Add(name);
+        _counts = _counts with { Services = _counts.Services + 1, ServicesPending = _counts.ServicesPending + 1 };
+    }
+
+    private void SliceChanged(ServiceName name)
+    {
+        _changed.Add(name);
+        _counts = _counts with { Slices = _counts.Slices + 1, SlicesPending = _counts.SlicesPending + 1 };
+    }
+
     /// <summary>A Service is gone.</summary>
     public void RemoveService(ServiceName name)
     {
@@ -63,7 +91,7 @@ public sealed class ProxyState(IPFamily family)
         {
             if (_services.Remove(name))
             {
-                _changed.Add(name);
+                ServiceChanged(name);
             }
         }
     }
@@ -79,7 +107,7 @@ public sealed class ProxyState(IPFamily family)
         lock (_lock)
         {
             _slices[slice.Service] = _slices.GetValueOrDefault(slice.Service, ImmutableSortedDictionary<string, SliceState>.Empty).SetItem(slice.Name, slice);
-            _changed.Add(slice.Service);
+            SliceChanged(slice.Service);
         }
     }
 
@@ -100,7 +128,7 @@ public sealed class ProxyState(IPFamily family)
                     _slices[slice.Service] = slices;
                 }
 
-                _changed.Add(slice.Service);
+                SliceChanged(slice.Service);
             }
         }
     }
@@ -131,6 +159,7 @@ public sealed class ProxyState(IPFamily family)
         {
             var changes = new ProxyChanges(_full, _changed);
             (_full, _changed) = (false, []);
+            _counts = _counts with { ServicesPending = 0, SlicesPending = 0 };
             return changes;
         }
     }
@@ -171,5 +200,24 @@ public sealed class ProxyState(IPFamily family)
         }
 
         return [.. ports.Select(p => (p, slices is null ? [] : SliceState.Merge(slices.Values, p.Name)))];
+    }
+
+    /// <summary>Services with a health check node port, and how many distinct addresses on this node are ready for each.</summary>
+    public IReadOnlyList<Health.ServiceHealth> HealthChecks()
+    {
+        List<(ServiceName Name, int Port)> found = [];
+        lock (_lock)
+        {
+            foreach ((ServiceName name, ImmutableArray<ServicePort> ports) in _services)
+            {
+                if (ports.FirstOrDefault(p => p.HealthCheckNodePort != 0) is { } port)
+                {
+                    found.Add((name, port.HealthCheckNodePort));
+                }
+            }
+        }
+
+        return [.. found.Select(f => new Health.ServiceHealth(
+            f.Name, f.Port, Of(f.Name).SelectMany(p => p.Endpoints).Where(e => e is { IsLocal: true, Ready: true }).Select(e => e.Address).Distinct().Count()))];
     }
 }

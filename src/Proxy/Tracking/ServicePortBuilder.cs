@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using System.Net;
 using System.Net.Sockets;
+using NodeAgent.Kubernetes.Configuration;
 using NodeAgent.Kubernetes.Objects;
 
 namespace NodeAgent.Proxy.Tracking;
@@ -100,7 +101,7 @@ public static class ServicePortBuilder
 
     /// <summary>The address in canonical text, or null where it is none of the family. What is not an address never reaches a rule.</summary>
     public static string? Canonical(string? text, IPFamily family) =>
-        IPAddress.TryParse(text, out IPAddress? ip)
+        SloppyAddress.TryParse(text?.Trim(), out IPAddress ip)
         && ip.AddressFamily == (family == IPFamily.IPv4 ? AddressFamily.InterNetwork : AddressFamily.InterNetworkV6)
             ? ip.ToString()
             : null;

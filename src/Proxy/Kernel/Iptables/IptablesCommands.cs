@@ -27,10 +27,14 @@ public interface IIptablesCommands
 /// <summary>Runs the host's iptables programs of one family, whichever of nft and legacy they are. No shell is involved.</summary>
 /// <param name="family">The family.</param>
 /// <param name="timeout">A run that takes longer is killed and counts as failed.</param>
-public sealed class IptablesCommands(IPFamily family, TimeSpan timeout) : IIptablesCommands
+/// <param name="backend">"" for the host's choice, "nft" or "legacy" to name one.</param>
+public sealed class IptablesCommands(IPFamily family, TimeSpan timeout, string backend = "") : IIptablesCommands
 {
     private const int LockWaitSeconds = 5;
-    private readonly string _program = family == IPFamily.IPv4 ? "iptables" : "ip6tables";
+    private readonly string _program = (family == IPFamily.IPv4 ? "iptables" : "ip6tables") + (backend.Length > 0 ? "-" + backend : "");
+
+    /// <summary>Program and arguments put before each call, e.g. to enter a network namespace.</summary>
+    internal IReadOnlyList<string> Through { get; init; } = [];
 
     /// <inheritdoc/>
     public Task<string> SaveAsync(string? table, CancellationToken cancellationToken) =>
@@ -68,16 +72,42 @@ public sealed class IptablesCommands(IPFamily family, TimeSpan timeout) : IIptab
         }
     }
 
+    /// <summary>What this iptables and this kernel can do; asked without changing any rule.</summary>
+    /// <exception cref="IptablesException">The program cannot be run or is too old.</exception>
+    public async Task<IptablesAbilities> ProbeAsync(CancellationToken cancellationToken)
+    {
+        IptablesAbilities.RequireVersion(await RunAsync(_program, ["--version"], null, cancellationToken));
+        bool recent = await AcceptsAsync("-m recent --name KUBE-PROBE --rcheck --seconds 10 --reap -j RETURN", cancellationToken);
+        bool statistic = await AcceptsAsync("-m statistic --mode random --probability 0.5000000000 -j RETURN", cancellationToken);
+        bool random = await AcceptsAsync("-j MASQUERADE --random-fully", cancellationToken);
+        return new IptablesAbilities(recent, statistic, random);
+    }
+
+    /// <summary>Tries a rule in a chain of its own that nothing jumps to; the chain is made and removed within one input, so nothing stays.</summary>
+    private async Task<bool> AcceptsAsync(string rule, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await RestoreAsync($"*nat\n:KUBE-PROBE - [0:0]\n-A KUBE-PROBE {rule}\n-F KUBE-PROBE\n-X KUBE-PROBE\nCOMMIT\n", cancellationToken);
+            return true;
+        }
+        catch (IptablesException e) when (e.ExitCode != 4)
+        {
+            return false;
+        }
+    }
+
     private async Task<string> RunAsync(string program, string[] arguments, string? input, CancellationToken cancellationToken)
     {
-        var start = new ProcessStartInfo(program)
+        string[] command = [.. Through, program, .. arguments];
+        var start = new ProcessStartInfo(command[0])
         {
             RedirectStandardInput = true,
             RedirectStandardOutput = true,
             RedirectStandardError = true,
             StandardInputEncoding = new UTF8Encoding(encoderShouldEmitUTF8Identifier: false),
         };
-        foreach (string argument in arguments)
+        foreach (string argument in command[1..])
         {
             start.ArgumentList.Add(argument);
         }

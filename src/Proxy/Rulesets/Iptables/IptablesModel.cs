@@ -42,6 +42,12 @@ public sealed record CompiledServicePort(ImmutableArray<TopRule> Top, ImmutableA
 {
     /// <summary>No rule at all.</summary>
     public static CompiledServicePort Empty { get; } = new([], []);
+
+    /// <summary>Inside traffic is dropped because internalTrafficPolicy: Local finds no endpoint here.</summary>
+    public bool InternalDropped { get; init; }
+
+    /// <summary>Outside traffic is dropped because externalTrafficPolicy: Local finds no endpoint here.</summary>
+    public bool ExternalDropped { get; init; }
 }
 
 /// <summary>What the whole ruleset of a family depends on besides the services.</summary>
@@ -57,12 +63,14 @@ public sealed record IptablesOptions
     public LocalTrafficDetector LocalTraffic { get; init; } = LocalTrafficDetector.None;
     /// <summary>localhostNodePorts takes effect (IPv4 alone).</summary>
     public bool LocalhostNodePorts { get; init; }
-    /// <summary>Addresses node ports answer on; empty = all of the node's.</summary>
-    public ImmutableArray<string> NodePortAddresses { get; init; } = [];
+    /// <summary>Addresses node ports answer on; null = all of the node's, empty = none.</summary>
+    public ImmutableArray<string>? NodePortAddresses { get; init; }
     /// <summary>The node's own address of the family, "" where unknown.</summary>
     public string NodeIP { get; init; } = "";
     /// <summary>The iptables program knows --random-fully.</summary>
     public bool RandomFully { get; init; } = true;
+    /// <summary>The kernel has the match "recent"; without it there is no session affinity.</summary>
+    public bool Recent { get; init; } = true;
     /// <summary>Drop packets conntrack calls invalid (unless nf_conntrack_tcp_be_liberal is set).</summary>
     public bool DropInvalid { get; init; } = true;
     /// <summary>Comments on rules for endpoints; off where there are more than 1,000 endpoints.</summary>

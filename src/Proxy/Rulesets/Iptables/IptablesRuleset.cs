@@ -87,6 +87,9 @@ public sealed class IptablesRuleset
         }
     }
 
+    /// <summary>Service ports whose inside, and whose outside, traffic is dropped for want of a local endpoint.</summary>
+    public (int Internal, int External) Dropped => (_ports.Values.Count(p => p.InternalDropped), _ports.Values.Count(p => p.ExternalDropped));
+
     /// <summary>Renders the step to the wanted rules of the given service ports; those not named stay as they are.</summary>
     /// <param name="wanted">Compiled service ports; <see cref="CompiledServicePort.Empty"/> for one that is gone.</param>
     /// <param name="options">For static rules.</param>

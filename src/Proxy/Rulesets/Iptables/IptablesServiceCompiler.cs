@@ -19,7 +19,11 @@ public static class IptablesServiceCompiler
         c.ExternalChain();
         c.FirewallChain();
         c.LoadBalancing();
-        return new CompiledServicePort([.. c.Top], [.. c.Chains]);
+        return new CompiledServicePort([.. c.Top], [.. c.Chains])
+        {
+            InternalDropped = endpoints.HasAny && port.InternalLocal && endpoints.Local.IsEmpty,
+            ExternalDropped = endpoints.HasAny && port.ExternalLocal && port.ExternallyAccessible && endpoints.Local.IsEmpty,
+        };
     }
 
     private sealed class Compilation(ServicePort port, CategorizedEndpoints endpoints, IptablesOptions options)
@@ -32,6 +36,8 @@ public static class IptablesServiceCompiler
         private readonly string _firewall = ChainNames.Firewall(port.Name);
         private readonly bool _hasInternal = endpoints.HasAny && !(port.InternalLocal && endpoints.Local.IsEmpty);
         private readonly bool _hasExternal = endpoints.HasAny && !(port.ExternalLocal && endpoints.Local.IsEmpty);
+
+        private readonly bool _sticky = port.StickySeconds > 0 && options.Recent;
 
         public List<TopRule> Top { get; } = [];
 
@@ -221,7 +227,7 @@ public static class IptablesServiceCompiler
             foreach (Endpoint endpoint in endpoints.Reachable)
             {
                 string comment = options.EndpointComments ? $"-m comment --comment {_name} " : "";
-                string recent = port.StickySeconds > 0 ? $"-m recent --name {ChainNames.Endpoint(port.Name, endpoint.Key)} --set " : "";
+                string recent = _sticky ? $"-m recent --name {ChainNames.Endpoint(port.Name, endpoint.Key)} --set " : "";
                 Chains.Add(new CompiledChain(ChainNames.Endpoint(port.Name, endpoint.Key),
                 [
                     $"{comment}-s {endpoint.Address} -j {MarkMasq}",
@@ -235,7 +241,7 @@ public static class IptablesServiceCompiler
             var rules = new List<string>(first);
             var chains = targets.Select(t => (Chain: ChainNames.Endpoint(port.Name, t.Key),
                 Comment: options.EndpointComments ? $"-m comment --comment \"{_name} -> {t.Key}\" " : "")).ToList();
-            if (port.StickySeconds > 0)
+            if (_sticky)
             {
                 rules.AddRange(chains.Select(t => $"{t.Comment}-m recent --name {t.Chain} --rcheck --seconds {port.StickySeconds} --reap -j {t.Chain}"));
             }

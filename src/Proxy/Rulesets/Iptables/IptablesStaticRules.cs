@@ -77,9 +77,9 @@ public static class IptablesStaticRules
     public static IEnumerable<string> NodePortDispatch(IptablesOptions options)
     {
         const string comment = "-m comment --comment \"kubernetes service nodeports; NOTE: this must be the last rule in this chain\"";
-        if (options.NodePortAddresses.Length > 0)
+        if (options.NodePortAddresses is { } addresses)
         {
-            foreach (string ip in options.NodePortAddresses)
+            foreach (string ip in addresses)
             {
                 bool loopback = System.Net.IPAddress.IsLoopback(System.Net.IPAddress.Parse(ip));
                 if (!loopback || (options.Family == IPFamily.IPv4 && options.LocalhostNodePorts))

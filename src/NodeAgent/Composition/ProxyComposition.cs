@@ -1,0 +1,273 @@
+using System.Net;
+using Microsoft.Extensions.Logging;
+using NodeAgent.Kubernetes.Events;
+using NodeAgent.Kubernetes.Informers;
+using NodeAgent.Kubernetes.Metrics;
+using NodeAgent.Kubernetes.Objects;
+using NodeAgent.Kubernetes.Rest;
+using NodeAgent.Linux.Network;
+using NodeAgent.Proxy.Configuration;
+using NodeAgent.Proxy.Health;
+using NodeAgent.Proxy.Kernel.Iptables;
+using NodeAgent.Proxy.Kernel.Sysctls;
+using NodeAgent.Proxy.LocalTraffic;
+using NodeAgent.Proxy.Nodes;
+using NodeAgent.Proxy.Tracking;
+using NodeAgent.Proxy.Watching;
+
+namespace NodeAgent.Composition;
+
+/// <summary>Every long-lived object of the proxy half, made and run together. Source: cmd/kube-proxy/app/server.go, server_linux.go.</summary>
+internal sealed partial class ProxyComposition(ProxySettings settings, ILoggerFactory loggers, TimeProvider time)
+{
+    private static readonly TimeSpan AddressPatience = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan PodCidrPatience = TimeSpan.FromMinutes(5);
+    private static readonly TimeSpan IptablesLimit = TimeSpan.FromMinutes(5);
+    private const string Liberal = "proc/sys/net/netfilter/nf_conntrack_tcp_be_liberal";
+
+    private readonly ILogger _logger = loggers.CreateLogger("NodeAgent.Proxy");
+    private readonly KernelSettings _kernel = new();
+    private readonly HostNetwork _network = new();
+
+    /// <summary>Runs until cancelled, or until something ends with an error, which is then this call's; with --init-only until the kernel is prepared. Rules are left in place.</summary>
+    /// <param name="ready">Called once the watches have begun; nothing of the API server is waited for.</param>
+    /// <param name="cancellationToken">Ends the proxy, not its rules.</param>
+    /// <exception cref="InvalidOperationException">Something in the configuration or on the host makes a start impossible; names field and remedy.</exception>
+    public async Task RunAsync(Action ready, CancellationToken cancellationToken)
+    {
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        KubeProxyConfiguration c = settings.Configuration;
+        SetOomScore(c.OomScoreAdj);
+        using var api = new KubernetesClient(
+            settings.ApiServer(time), new KubernetesClientOptions { Qps = c.ClientConnectionQps, Burst = c.ClientConnectionBurst, UserAgent = "kube-proxy/v1.36.2" }, time);
+        var registry = new MetricsRegistry();
+        ProcessMetrics.Register(registry);
+        var metrics = new ProxyMetrics(registry, time);
+        var health = new ProxyHealth(2 * c.SyncPeriod, time);
+        var events = new EventsV1Recorder(api, "kube-proxy", $"kube-proxy-{settings.NodeName}", loggers.CreateLogger<EventsV1Recorder>(), time);
+        var around = new ProxySurroundings(settings, health, metrics, events, _network, loggers, time);
+        var servers = new ProxyServers(c, health, metrics, registry, time, loggers.CreateLogger<ProxyServers>());
+        servers.Failed += (reason, message) => events.Record(NodeReference, EventTypes.Warning, reason, message, "StartKubeProxy");
+        var nodes = new ProxyNodeWatch(health);
+        var nodeInformer = new Informer<Node>(api, ProxyWatches.NodeOptions(settings.NodeName), loggers.CreateLogger<Informer<Node>>(), time);
+        nodeInformer.AddHandler(nodes);
+        List<Task> running = [nodeInformer.RunAsync(stop.Token), events.RunAsync(stop.Token), .. settings.InitOnly ? [] : new[] { servers.RunAsync(stop.Token) }];
+        running.Add(ProgramAsync(api, nodeInformer, nodes, around, stop.Token));
+        if (!settings.InitOnly)
+        {
+            ready();
+        }
+
+        try
+        {
+            Task first = await Task.WhenAny(running);
+            await first;
+        }
+        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+        {
+            // Asked to end.
+        }
+        finally
+        {
+            await stop.CancelAsync();
+            await Task.WhenAny(Task.WhenAll(running), Task.Delay(TimeSpan.FromSeconds(5), time, CancellationToken.None));
+        }
+    }
+
+    /// <summary>--cleanup: takes all rules away. What another mode left needs that mode's programs.</summary>
+    /// <exception cref="IptablesException">The rules could not be removed.</exception>
+    public static async Task CleanupAsync(CancellationToken cancellationToken)
+    {
+        foreach (IPFamily family in Enum.GetValues<IPFamily>())
+        {
+            var iptables = new IptablesCommands(family, IptablesLimit);
+            if (await iptables.IsSupportedAsync(cancellationToken))
+            {
+                await IptablesCleanup.RunAsync(iptables, family, cancellationToken);
+            }
+        }
+    }
+
+    private ObjectReference NodeReference => new() { Kind = "Node", Name = settings.NodeName, Uid = settings.NodeName };
+
+    private async Task ProgramAsync(KubernetesClient api, Informer<Node> nodeInformer, ProxyNodeWatch nodes, ProxySurroundings around, CancellationToken cancellationToken)
+    {
+        await nodeInformer.HasSynced.WaitAsync(cancellationToken);
+        ProxyNode node = await WaitForNodeAsync(nodes, cancellationToken);
+        List<ProxyFamily> families = await PrepareAsync(node, around, cancellationToken);
+        if (settings.InitOnly)
+        {
+            return;
+        }
+
+        try
+        {
+            await RunFamiliesAsync(families, api, nodeInformer, node, around, cancellationToken);
+        }
+        finally
+        {
+            foreach (ProxyFamily family in families)
+            {
+                await family.DisposeAsync();
+            }
+        }
+    }
+
+    private async Task RunFamiliesAsync(
+        List<ProxyFamily> families, KubernetesClient api, Informer<Node> nodeInformer, ProxyNode node, ProxySurroundings around, CancellationToken cancellationToken)
+    {
+        bool synced = false;
+        var watches = new ProxyWatches([.. families.Select(f => f.State)], () =>
+        {
+            if (Volatile.Read(ref synced))
+            {
+                families.ForEach(f => f.Changed());
+            }
+        });
+        around.Metrics.Follow([.. families.Select(f => f.State)]);
+        nodeInformer.AddHandler(watches.Nodes);
+        var services = new Informer<Service, Service>(api, ProxyWatches.ServiceOptions, ProxyWatches.ServiceProjection, loggers.CreateLogger<Informer<Service>>(), time);
+        var slices = new Informer<EndpointSlice, SliceState>(
+            api, ProxyWatches.SliceOptions, ProxyWatches.SliceProjection(settings.NodeName), loggers.CreateLogger<Informer<EndpointSlice>>(), time);
+        IInformerRegistration first = services.AddHandler(watches.Services), second = slices.AddHandler(watches.Slices);
+        around.Events.Record(NodeReference, EventTypes.Normal, "Starting", "", "StartKubeProxy");
+        List<Task> running = [services.RunAsync(cancellationToken), slices.RunAsync(cancellationToken), FailOnNewPodCidrsAsync(nodeInformer, node, cancellationToken)];
+        await Task.WhenAll(first.HasSynced, second.HasSynced).WaitAsync(cancellationToken);
+        Volatile.Write(ref synced, true);
+        running.AddRange(families.Select(f => f.RunAsync(cancellationToken)));
+        await await Task.WhenAny(running);
+    }
+
+    /// <summary>Kernel settings and one proxier for each family the host can do.</summary>
+    private async Task<List<ProxyFamily>> PrepareAsync(ProxyNode node, ProxySurroundings around, CancellationToken cancellationToken)
+    {
+        List<(IPFamily Family, IptablesCommands Iptables)> usable = [];
+        foreach (IPFamily family in Enum.GetValues<IPFamily>())
+        {
+            var iptables = new IptablesCommands(family, IptablesLimit);
+            if ((family == IPFamily.IPv4 || HasIPv6()) && await iptables.IsSupportedAsync(cancellationToken))
+            {
+                usable.Add((family, iptables));
+            }
+        }
+
+        if (!usable.Any(u => u.Family == node.Addresses.Primary))
+        {
+            throw new InvalidOperationException($"iptables cannot be used for the node's family {node.Addresses.Primary}; install iptables, load its kernel modules and run as root");
+        }
+
+        if (LocalTrafficDetection.Refusal(settings.Configuration, node.PodCidrs, node.Addresses.Primary, usable.Count > 1) is { } refusal)
+        {
+            throw new InvalidOperationException(refusal);
+        }
+
+        foreach (KernelSetting setting in ConntrackSettings.Plan(settings.Configuration, Cpus()))
+        {
+            Ensure(setting);
+        }
+
+        bool dropInvalid = (_kernel.Read(Liberal) ?? 0) == 0;
+        List<ProxyFamily> families = [];
+        foreach ((IPFamily family, IptablesCommands iptables) in usable)
+        {
+            IptablesAbilities abilities = await iptables.ProbeAsync(cancellationToken);
+            if (!abilities.Statistic)
+            {
+                throw new InvalidOperationException($"the kernel lacks the iptables match \"statistic\" for {family}; load the module xt_statistic");
+            }
+
+            if (!abilities.Recent)
+            {
+                LogNoRecent(family);
+            }
+
+            families.Add(new ProxyFamily(new ProxyState(family), iptables, abilities, node, dropInvalid, around));
+        }
+
+        if (families.Any(f => f.Localhost))
+        {
+            Ensure(new KernelSetting("proc/sys/net/ipv4/conf/all/route_localnet", 1, "iptables.localhostNodePorts", "set it to false, or nodePortAddresses to ranges without loopback"));
+        }
+
+        return families;
+    }
+
+    private void Ensure(KernelSetting setting)
+    {
+        if (_kernel.Ensure(setting) is { } warning)
+        {
+            LogKernelSetting(warning);
+        }
+    }
+
+    private static int Cpus()
+    {
+        try
+        {
+            return Math.Max(1, ConntrackSettings.CountCpus(File.ReadAllText("/sys/devices/system/cpu/online")));
+        }
+        catch (IOException)
+        {
+            return Environment.ProcessorCount;
+        }
+    }
+
+    private bool HasIPv6() => File.Exists("/proc/net/if_inet6") && _kernel.Read("proc/sys/net/ipv6/conf/all/disable_ipv6") != 1;
+
+    private async Task<ProxyNode> WaitForNodeAsync(ProxyNodeWatch nodes, CancellationToken cancellationToken)
+    {
+        await nodes.WaitAsync(n => NodeAddresses.Listed(n).Count > 0, AddressPatience, time, cancellationToken);
+        IReadOnlyList<IPAddress> listed = NodeAddresses.Listed(nodes.Current);
+        if (listed.Count == 0)
+        {
+            LogNoAddresses(settings.NodeName);
+        }
+
+        if (settings.Configuration.DetectLocalMode == "NodeCIDR"
+            && !await nodes.WaitAsync(n => n.Spec?.PodCIDRs.Count > 0, PodCidrPatience, time, cancellationToken))
+        {
+            throw new InvalidOperationException(
+                $"detectLocalMode: NodeCIDR needs spec.podCIDRs, and Node {settings.NodeName} has got none in {PodCidrPatience.TotalMinutes:0} minutes; let the controller-manager allocate them, or use another mode");
+        }
+
+        return new ProxyNode(NodeAddresses.Detect(listed, settings.Configuration.BindAddress), nodes.Current?.Spec?.PodCIDRs ?? []);
+    }
+
+    /// <summary>In NodeCIDR mode new ranges need new rules all over: the half is started again.</summary>
+    private async Task FailOnNewPodCidrsAsync(Informer<Node> informer, ProxyNode node, CancellationToken cancellationToken)
+    {
+        if (settings.Configuration.DetectLocalMode != "NodeCIDR")
+        {
+            await Task.Delay(Timeout.InfiniteTimeSpan, time, cancellationToken);
+        }
+
+        var watch = new ProxyNodeWatch(health: null);
+        using IInformerRegistration registration = informer.AddHandler(watch);
+        await watch.WaitAsync(n => n.Spec?.PodCIDRs.SequenceEqual(node.PodCidrs) == false, Timeout.InfiniteTimeSpan, time, cancellationToken);
+        throw new InvalidOperationException($"spec.podCIDRs of Node {settings.NodeName} changed; the proxy has to be started again (detectLocalMode: NodeCIDR)");
+    }
+
+    private void SetOomScore(int score)
+    {
+        try
+        {
+            File.WriteAllText("/proc/self/oom_score_adj", score.ToString(System.Globalization.CultureInfo.InvariantCulture));
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            LogOomScore(score, e.Message);
+        }
+    }
+
+    [LoggerMessage(4140, LogLevel.Warning, "{Problem}")]
+    private partial void LogKernelSetting(string problem);
+
+    [LoggerMessage(4141, LogLevel.Error, "Node {Node} has no usable address; the proxy goes on as if it were 127.0.0.1 and ::1")]
+    private partial void LogNoAddresses(string node);
+
+    [LoggerMessage(4142, LogLevel.Warning, "oomScoreAdj: {Score} cannot be set: {Error}")]
+    private partial void LogOomScore(int score, string error);
+
+    [LoggerMessage(4143, LogLevel.Error, "The kernel lacks the iptables match \"recent\" for {Family}: sessionAffinity has no effect; load the module xt_recent")]
+    private partial void LogNoRecent(IPFamily family);
+}

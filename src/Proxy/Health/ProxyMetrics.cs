@@ -1,0 +1,104 @@
+using NodeAgent.Kubernetes.Metrics;
+using NodeAgent.Proxy.Proxiers;
+using NodeAgent.Proxy.Tracking;
+
+namespace NodeAgent.Proxy.Health;
+
+/// <summary>kubeproxy_* metrics of the iptables mode. Source: pkg/proxy/metrics/metrics.go.</summary>
+public sealed class ProxyMetrics
+{
+    private static readonly double[] SyncBuckets = [.. Enumerable.Range(0, 15).Select(k => 0.001 * Math.Pow(2, k))];
+    private readonly MetricsRegistry _registry;
+    private readonly TimeProvider _time;
+    private readonly HistogramFamily _all;
+    private readonly HistogramFamily _full;
+    private readonly HistogramFamily _partial;
+    private readonly GaugeFamily _last;
+    private readonly GaugeFamily _queued;
+    private readonly GaugeFamily _noLocal;
+    private readonly GaugeFamily _rules;
+    private readonly GaugeFamily _sent;
+    private readonly CounterFamily _failures;
+    private readonly CounterFamily _partialFailures;
+    private readonly CounterFamily _healthz;
+    private readonly CounterFamily _livez;
+
+    /// <summary>Declares the metrics.</summary>
+    public ProxyMetrics(MetricsRegistry registry, TimeProvider time)
+    {
+        (_registry, _time) = (registry, time);
+        _all = registry.Histogram("kubeproxy_sync_proxy_rules_duration_seconds", "Time one pass over the rules took, in seconds.", SyncBuckets, "ip_family");
+        _full = registry.Histogram("kubeproxy_sync_full_proxy_rules_duration_seconds", "Time one pass over all rules took, in seconds.", SyncBuckets, "ip_family");
+        _partial = registry.Histogram("kubeproxy_sync_partial_proxy_rules_duration_seconds", "Time one pass over changed rules took, in seconds.", SyncBuckets, "ip_family");
+        _last = registry.Gauge("kubeproxy_sync_proxy_rules_last_timestamp_seconds", "When the rules were last in order.", "ip_family");
+        _queued = registry.Gauge("kubeproxy_sync_proxy_rules_last_queued_timestamp_seconds", "When a pass was last asked for.", "ip_family");
+        _noLocal = registry.Gauge("kubeproxy_sync_proxy_rules_no_local_endpoints_total", "Service ports with policy Local and no endpoint on this node.", "traffic_policy", "ip_family");
+        _rules = registry.Gauge("kubeproxy_sync_proxy_rules_iptables_total", "iptables rules owned.", "table", "ip_family");
+        _sent = registry.Gauge("kubeproxy_sync_proxy_rules_iptables_last", "iptables rules written by the last pass.", "table", "ip_family");
+        _failures = registry.Counter("kubeproxy_sync_proxy_rules_iptables_restore_failures_total", "Failures of iptables-restore.", "ip_family");
+        _partialFailures = registry.Counter("kubeproxy_sync_proxy_rules_iptables_partial_restore_failures_total", "Failures of iptables-restore in passes over changed rules.", "ip_family");
+        _healthz = registry.Counter("kubeproxy_proxy_healthz_total", "Answers of /healthz.", "code");
+        _livez = registry.Counter("kubeproxy_proxy_livez_total", "Answers of /livez.", "code");
+    }
+
+    /// <summary>A health path was answered.</summary>
+    public void HealthAnswered(bool livez, int code) =>
+        (livez ? _livez : _healthz).With(code.ToString(System.Globalization.CultureInfo.InvariantCulture)).Increment();
+
+    /// <summary>A pass was asked for.</summary>
+    public void Queued(IPFamily family) => _queued.With(family.ToString()).Set(Now());
+
+    /// <summary>Measures a proxier's passes.</summary>
+    public void Follow(IptablesProxier proxier)
+    {
+        string family = proxier.Family.ToString();
+        _failures.With(family);
+        _partialFailures.With(family);
+        proxier.Passed += pass => Passed(proxier, pass, family);
+    }
+
+    /// <summary>Counts of changes over all families, read at scrape time.</summary>
+    public void Follow(IReadOnlyList<ProxyState> states)
+    {
+        GaugeFamily.Series slicesPending = _registry.Gauge("kubeproxy_sync_proxy_rules_endpoint_changes_pending", "Endpoint changes not yet in the rules.").With();
+        GaugeFamily.Series servicesPending = _registry.Gauge("kubeproxy_sync_proxy_rules_service_changes_pending", "Service changes not yet in the rules.").With();
+        CounterFamily.Series slices = _registry.Counter("kubeproxy_sync_proxy_rules_endpoint_changes_total", "Endpoint changes seen.").With();
+        CounterFamily.Series services = _registry.Counter("kubeproxy_sync_proxy_rules_service_changes_total", "Service changes seen.").With();
+        _registry.OnCollect(() =>
+        {
+            ChangeCounts[] counts = [.. states.Select(s => s.Counts)];
+            slicesPending.Set(counts.Sum(c => c.SlicesPending));
+            servicesPending.Set(counts.Sum(c => c.ServicesPending));
+            slices.Increment(Math.Max(0, counts.Sum(c => c.Slices) - slices.Value));
+            services.Increment(Math.Max(0, counts.Sum(c => c.Services) - services.Value));
+        });
+    }
+
+    private void Passed(IptablesProxier proxier, ProxyPass pass, string family)
+    {
+        if (!pass.Succeeded)
+        {
+            _failures.With(family).Increment();
+            if (!pass.Full)
+            {
+                _partialFailures.With(family).Increment();
+            }
+
+            return;
+        }
+
+        _all.With(family).Observe(pass.Duration.TotalSeconds);
+        (pass.Full ? _full : _partial).With(family).Observe(pass.Duration.TotalSeconds);
+        _last.With(family).Set(Now());
+        (int filter, int nat) = proxier.RuleCount;
+        _rules.With("filter", family).Set(filter);
+        _rules.With("nat", family).Set(nat);
+        _sent.With("filter", family).Set(pass.FilterRules);
+        _sent.With("nat", family).Set(pass.NatRules);
+        (int @internal, int external) = proxier.Dropped;
+        _noLocal.With("internal", family).Set(@internal);
+        _noLocal.With("external", family).Set(external);
+    }
+
+    private double Now() => _time.GetUtcNow().ToUnixTimeMilliseconds() / 1000.0;
+}
