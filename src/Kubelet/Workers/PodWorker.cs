@@ -18,6 +18,7 @@ internal sealed partial class PodWorker
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
     private readonly Action<PodWorker> _finished;
+    private readonly WorkerDispatch _dispatch;
     private readonly ITimer _timer;
     private readonly CancellationToken _stop;
 
@@ -37,6 +38,7 @@ internal sealed partial class PodWorker
         _time = context.Time;
         _logger = context.Logger;
         _stop = context.Stop;
+        _dispatch = context.Dispatch;
         _finished = finished;
         _timer = _time.CreateTimer(static w => ((PodWorker)w!).Wake(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
         Uid = pod.Uid;
@@ -129,11 +131,13 @@ internal sealed partial class PodWorker
             _running = true;
         }
 
+        _dispatch.Queued();
         _ = Task.Run(RunAsync, CancellationToken.None);
     }
 
     private async Task RunAsync()
     {
+        _dispatch.Begun();
         while (true)
         {
             Pod pod;
@@ -222,5 +226,6 @@ internal sealed partial class PodWorker
 /// <summary>What all workers share.</summary>
 /// <param name="Time">Clock.</param>
 /// <param name="Logger">Logger.</param>
+/// <param name="Dispatch">Counts passes that wait for a thread.</param>
 /// <param name="Stop">The agent is stopping: no new pass is begun, pods are left running.</param>
-internal sealed record PodWorkerContext(TimeProvider Time, ILogger Logger, CancellationToken Stop);
+internal sealed record PodWorkerContext(TimeProvider Time, ILogger Logger, WorkerDispatch Dispatch, CancellationToken Stop);

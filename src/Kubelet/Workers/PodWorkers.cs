@@ -28,8 +28,11 @@ public sealed partial class PodWorkers
         _syncer = syncer;
         _anythingRuns = anythingRuns;
         _logger = logger;
-        _context = new PodWorkerContext(time, logger, stop);
+        _context = new PodWorkerContext(time, logger, Dispatch, stop);
     }
+
+    /// <summary>For the watchdog.</summary>
+    public WorkerDispatch Dispatch { get; } = new();
 
     /// <summary>Raised after a pod's last pass, when nothing of it is left to do.</summary>
     public event Action<Pod>? PodFinished;

@@ -4,6 +4,7 @@ using System.Text.Json.Nodes;
 using Microsoft.Extensions.Logging;
 using NodeAgent.Cri;
 using NodeAgent.Cri.Connection;
+using NodeAgent.Hosting;
 using NodeAgent.Kubelet;
 using NodeAgent.Kubelet.Admission;
 using NodeAgent.Kubelet.Cleanup;
@@ -42,6 +43,8 @@ internal sealed partial class KubeletComposition : IAsyncDisposable
 {
     private const int StartWidth = 10;
     private static readonly TimeSpan StartCountsFor = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan SyncLoopLimit = TimeSpan.FromMinutes(2);
+    private static readonly TimeSpan PlegLimit = TimeSpan.FromMinutes(3);
 
     private readonly KubeletSettings _settings;
     private readonly ILogger _logger;
@@ -55,7 +58,7 @@ internal sealed partial class KubeletComposition : IAsyncDisposable
     private readonly RuntimeStateMonitor _runtimeState;
     private readonly SyncLoop _loop;
 
-    public KubeletComposition(KubeletSettings settings, Action<string> beat, ILoggerFactory loggers, TimeProvider time)
+    public KubeletComposition(KubeletSettings settings, ProgressWatchdog watchdog, ILoggerFactory loggers, TimeProvider time)
     {
         (_settings, _time, _logger) = (settings, time, loggers.CreateLogger("NodeAgent.Kubelet"));
         string node = settings.Node.NodeName;
@@ -141,7 +144,13 @@ internal sealed partial class KubeletComposition : IAsyncDisposable
         SyncLoop? loop = null;
         List<PodSourceKind> kinds = [.. api is null ? [] : new[] { PodSourceKind.Api }, .. settings.StaticPodPath is null ? [] : new[] { PodSourceKind.File }];
         var merger = new PodSourceMerger(kinds, u => loop!.Post(u), p => LogDuplicate(p.Ref));
-        _loop = loop = new SyncLoop(pods, workers, statuses, () => beat("sync loop"), loggers.CreateLogger<SyncLoop>());
+        LoopProgress? syncProgress = null;
+        _loop = loop = new SyncLoop(pods, workers, statuses, () => syncProgress?.Beat(), loggers.CreateLogger<SyncLoop>());
+        syncProgress = Own(watchdog.Register("sync loop", SyncLoopLimit, () => loop.Idle));
+        LoopProgress dispatch = Own(watchdog.Register("worker dispatch", SyncLoopLimit, () => workers.Dispatch.Idle));
+        workers.Dispatch.Progress += dispatch.Beat;
+        // Without an answering runtime there is nothing to list: that is the node's NotReady, not a reason to restart the agent.
+        LoopProgress relists = Own(watchdog.Register("PLEG", PlegLimit, () => !_runtimeState.State.IsReady(time.GetUtcNow())));
         var housekeeper = new Housekeeper(
             new HousekeepingParts(workers, cache, podRuntime, volumes, podCgroups, paths), () => kinds.Count == 0 || merger.AllReady, loggers.CreateLogger<Housekeeper>());
 
@@ -152,7 +161,7 @@ internal sealed partial class KubeletComposition : IAsyncDisposable
             workers.Wake(uid);
         };
         pleg.Relisted += housekeeper.Request;
-        pleg.Relisted += () => beat("PLEG");
+        pleg.Relisted += relists.Beat;
         probes.Changed += u => workers.Wake(u.Pod.Uid);
         tokens.Due += workers.Wake;
         onObjectChange(workers.Wake);

@@ -33,13 +33,3 @@ internal interface IFaceFactory
     /// <summary>The proxy.</summary>
     IAgentFace CreateProxy(LoadedKubeProxyConfiguration configuration, FaceServices services);
 }
-
-/// <summary>Until the composition exists: says so and ends.</summary>
-internal sealed class UnsupportedFaces : IFaceFactory
-{
-    public IAgentFace CreateKubelet(LoadedKubeletConfiguration configuration, FaceServices services) => throw NotYet("kubelet");
-
-    public IAgentFace CreateProxy(LoadedKubeProxyConfiguration configuration, FaceServices services) => throw NotYet("kube-proxy");
-
-    private static NotSupportedException NotYet(string face) => new($"{face} is not supported yet in this build: its composition is missing");
-}
