@@ -43,9 +43,14 @@ public static class KubeletConfigurationLoader
         if (!problems.Any(p => p.IsFatal(strict: false)))
             problems.AddRange(KubeletValidation.Validate(configuration, gates.Value, hostHasCgroupV1, source));
         problems.AddRange(KubeletFlagValidation.Validate(own));
-        problems.AddRange(Table.WithoutEffect(configuration, source));
+        problems.AddRange(Table.WithoutEffect(configuration, Unset(own), source));
         return new LoadedKubeletConfiguration(ReserveCpus(configuration), own, gates.Value, problems);
     }
+
+    // What the same command line would give with an empty file.
+    private static KubeletConfiguration Unset(KubeletFlags own) => own.ConfigFile.Length > 0
+        ? KubeletDerivedDefaults.Complete(new KubeletConfiguration(), [], fromConfigFile: true)
+        : KubeletConfiguration.FlagsOnly;
 
     private static KubeletConfiguration ReadFile(string file, List<ConfigurationProblem> problems)
     {

@@ -68,9 +68,11 @@ public sealed class ConfigurationTable<TRecord>(string apiVersion, string kind)
     }
 
     /// <summary>Fields that differ from the default although nothing acts on them yet.</summary>
-    public IEnumerable<ConfigurationProblem> WithoutEffect(TRecord record, string source)
+    /// <param name="record">What is in force.</param>
+    /// <param name="defaults">What would be without the user's settings, derived defaults included.</param>
+    /// <param name="source">What messages name as the place.</param>
+    public IEnumerable<ConfigurationProblem> WithoutEffect(TRecord record, TRecord defaults, string source)
     {
-        TRecord defaults = new();
         foreach (ConfigurationField<TRecord> field in fields.Where(f => f.State == SupportState.NoEffectYet))
         {
             if (!JsonNode.DeepEquals(field.Write(record), field.Write(defaults)))

@@ -94,7 +94,10 @@ public static class FieldKinds
                 return false;
             foreach ((string key, JsonNode? item) in map)
             {
-                if (item is null || !element.TryRead(item, unknown, out T read))
+                // A null removes the key in a drop-in file and says nothing elsewhere.
+                if (item is null)
+                    continue;
+                if (!element.TryRead(item, unknown, out T read))
                     return false;
                 items[key] = read;
             }

@@ -46,9 +46,12 @@ public static class KubeProxyConfigurationLoader
         problems.AddRange(gates.Problems);
         if (!problems.Any(p => p.IsFatal(strict: false)))
             problems.AddRange(KubeProxyValidation.Validate(configuration, gates.Value, source));
-        problems.AddRange(Table.WithoutEffect(configuration, source));
+        problems.AddRange(Table.WithoutEffect(configuration, Unset(own), source));
         return new LoadedKubeProxyConfiguration(configuration, own, gates.Value, problems);
     }
+
+    private static KubeProxyConfiguration Unset(KubeProxyFlags own) =>
+        new() { IpvsMinSyncPeriod = own.ConfigFile.Length > 0 ? TimeSpan.Zero : TimeSpan.FromSeconds(1) };
 
     private static KubeProxyConfiguration ReadFile(string file, List<ConfigurationProblem> problems)
     {

@@ -65,5 +65,5 @@ internal static class ImageValidator
     }
 
     private static bool IsClean(string path) =>
-        path == "/" || path.Split('/').Select((part, at) => at == 0 ? part.Length == 0 : part is not ("" or "." or "..")).All(ok => ok);
+        path == "/" || (path.StartsWith('/') ? path[1..] : path).Split('/').All(part => part is not ("" or "." or ".."));
 }
