@@ -8,15 +8,20 @@ OUTPUT ?= out/$(RID)
 VERSION := $(shell sed -n 's:.*<Version>\(.*\)</Version>.*:\1:p' Directory.Build.props)
 DEB_ARCH = $(if $(filter linux-arm64,$(RID)),arm64,amd64)
 
-.PHONY: build test-unit format publish deb clean
+.PHONY: build test test-unit format publish deb clean
 
 ## build: everything, warnings are errors
 build:
 	$(DOTNET) build NodeAgent.sln -c $(CONFIGURATION) --nologo
 
+## test: set-up, then unit, component and end-to-end tests (root for the latter)
+test:
+	tests/set-up.sh
+	tests/run-all.sh
+
 ## test-unit: tests that need neither root nor network
 test-unit:
-	$(DOTNET) test NodeAgent.sln --nologo --filter 'FullyQualifiedName!~EndToEnd&Category!=Root'
+	tests/run-all.sh 'FullyQualifiedName!~EndToEnd&Category!=Root'
 
 ## format: fails where the layout of a file is not that of .editorconfig
 format:
