@@ -75,14 +75,14 @@ internal sealed class EnvironmentBuilder(IPodObjectStore objects, IServiceLister
         string ns = pod.Metadata.Namespace ?? "";
         if (source.ConfigMapRef is { } cm)
         {
-            foreach ((string key, string value) in await OptionalAsync(() => objects.GetConfigMapAsync(ns, cm.Name ?? "", cancellationToken), cm.Optional) is { } map ? map.Data : new Dictionary<string, string>())
+            foreach ((string key, string value) in await OptionalAsync(() => objects.GetConfigMapAsync(ns, cm.Name ?? "", cancellationToken), cm.Optional, $"configmap \"{cm.Name}\"") is { } map ? map.Data : new Dictionary<string, string>())
             {
                 result[source.Prefix + key] = value;
             }
         }
         else if (source.SecretRef is { } secret)
         {
-            foreach ((string key, byte[] value) in await OptionalAsync(() => objects.GetSecretAsync(ns, secret.Name ?? "", cancellationToken), secret.Optional) is { } s ? s.Data : new Dictionary<string, byte[]>())
+            foreach ((string key, byte[] value) in await OptionalAsync(() => objects.GetSecretAsync(ns, secret.Name ?? "", cancellationToken), secret.Optional, $"secret \"{secret.Name}\"") is { } s ? s.Data : new Dictionary<string, byte[]>())
             {
                 result[source.Prefix + key] = Encoding.UTF8.GetString(value);
             }
@@ -104,7 +104,7 @@ internal sealed class EnvironmentBuilder(IPodObjectStore objects, IServiceLister
 
         if (from.ConfigMapKeyRef is { } cm)
         {
-            ConfigMap? map = await OptionalAsync(() => objects.GetConfigMapAsync(ns, cm.Name ?? "", cancellationToken), cm.Optional);
+            ConfigMap? map = await OptionalAsync(() => objects.GetConfigMapAsync(ns, cm.Name ?? "", cancellationToken), cm.Optional, $"configmap \"{cm.Name}\"");
             return map is null ? null
                 : map.Data.TryGetValue(cm.Key ?? "", out string? value) ? value
                 : cm.Optional == true ? null : throw new ContainerConfigException($"couldn't find key {cm.Key} in ConfigMap {ns}/{cm.Name}");
@@ -112,7 +112,7 @@ internal sealed class EnvironmentBuilder(IPodObjectStore objects, IServiceLister
 
         if (from.SecretKeyRef is { } key)
         {
-            Secret? secret = await OptionalAsync(() => objects.GetSecretAsync(ns, key.Name ?? "", cancellationToken), key.Optional);
+            Secret? secret = await OptionalAsync(() => objects.GetSecretAsync(ns, key.Name ?? "", cancellationToken), key.Optional, $"secret \"{key.Name}\"");
             return secret is null ? null
                 : secret.Data.TryGetValue(key.Key ?? "", out byte[]? value) ? Encoding.UTF8.GetString(value)
                 : key.Optional == true ? null : throw new ContainerConfigException($"couldn't find key {key.Key} in Secret {ns}/{key.Name}");
@@ -121,7 +121,7 @@ internal sealed class EnvironmentBuilder(IPodObjectStore objects, IServiceLister
         throw new ContainerConfigException("env[].valueFrom.fileKeyRef is not supported by this agent");
     }
 
-    private static async Task<T?> OptionalAsync<T>(Func<Task<T>> get, bool? optional)
+    private static async Task<T?> OptionalAsync<T>(Func<Task<T>> get, bool? optional, string what)
         where T : class
     {
         try
@@ -134,7 +134,7 @@ internal sealed class EnvironmentBuilder(IPodObjectStore objects, IServiceLister
         }
         catch (KubernetesException e)
         {
-            throw new ContainerConfigException(e.Message);
+            throw new ContainerConfigException(e is ApiException { IsNotFound: true } ? $"{what} not found" : e.Message);
         }
     }
 }

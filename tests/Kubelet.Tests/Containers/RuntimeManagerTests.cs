@@ -1,0 +1,188 @@
+using Microsoft.Extensions.Logging.Abstractions;
+using NodeAgent.Cri.V1;
+using NodeAgent.FakeCriRuntime;
+using NodeAgent.Kubelet.Containers;
+using NodeAgent.Kubelet.Pleg;
+using NodeAgent.Kubelet.Pods;
+using NodeAgent.Kubelet.Sync;
+using NodeAgent.Kubernetes.Objects;
+using Container = NodeAgent.Kubernetes.Objects.Container;
+
+namespace NodeAgent.Kubelet.Tests.Containers;
+
+public sealed class RuntimeManagerTests
+{
+    private static readonly string[] Mutations = ["RunPodSandbox", "CreateContainer", "StartContainer", "StopContainer", "StopPodSandbox", "RemoveContainer", "RemovePodSandbox"];
+
+    [Fact]
+    public async Task A_new_pod_runs_after_one_pass_and_the_next_pass_changes_nothing()
+    {
+        await using var f = await RuntimeManagerFixture.StartAsync();
+        Pod pod = RuntimeManagerFixture.Pod();
+        Assert.True((await f.PassAsync(pod)).Succeeded);
+        Assert.Equal(["RunPodSandbox", "CreateContainer", "StartContainer"], f.Calls(Mutations));
+        PodSyncResult second = await f.PassAsync(pod);
+        Assert.False(second.Changed);
+        Assert.Equal(3, f.Calls(Mutations).Count());
+        Assert.Equal(["Pulled", "Created", "Started"], f.Events.Select(e => e.Reason));
+        RuntimePodStatus status = await f.Manager.GetPodStatusAsync(pod.Ref, default);
+        Assert.Equal(RuntimeContainerState.Running, status.Find("main")!.State);
+        Assert.NotEmpty(status.IPs);
+    }
+
+    [Fact]
+    public async Task A_started_containers_log_has_a_link_that_goes_with_the_pod()
+    {
+        await using var f = await RuntimeManagerFixture.StartAsync();
+        Pod pod = RuntimeManagerFixture.Pod();
+        await f.PassAsync(pod);
+        string link = Assert.Single(Directory.GetFileSystemEntries(ContainerLogLinks.FolderOf(f.Paths)));
+        Assert.Equal(Path.Combine(f.Paths.PodLogFolder(pod.Ref), "main", "0.log"), new FileInfo(link).LinkTarget);
+        await f.Manager.KillPodAsync(pod, await f.Manager.GetPodStatusAsync(pod.Ref, default), TimeSpan.FromSeconds(2), default);
+        await f.Manager.RemovePodAsync(await f.Manager.GetPodStatusAsync(pod.Ref, default), default);
+        Assert.Empty(Directory.GetFileSystemEntries(ContainerLogLinks.FolderOf(f.Paths)));
+        Assert.False(Directory.Exists(f.Paths.PodLogFolder(pod.Ref)));
+        Assert.Empty(f.Fake.Containers);
+        Assert.Empty(f.Fake.Sandboxes);
+    }
+
+    [Fact]
+    public async Task A_container_that_ended_is_started_again_at_once_and_then_after_a_delay()
+    {
+        await using var f = await RuntimeManagerFixture.StartAsync();
+        Pod pod = RuntimeManagerFixture.Pod();
+        await f.PassAsync(pod);
+        f.Fake.ExitContainer(f.Fake.Containers.Single().Status.Id, 1);
+        Assert.True((await f.PassAsync(pod)).Succeeded);
+        RuntimeContainerStatus again = (await f.Manager.GetPodStatusAsync(pod.Ref, default)).Find("main")!;
+        Assert.Equal((RuntimeContainerState.Running, 1), (again.State, again.RestartCount));
+        f.Fake.ExitContainer(again.Id.Id, 1);
+        PodSyncResult waits = await f.PassAsync(pod);
+        Assert.Equal("CrashLoopBackOff", waits.Waiting["main"].Reason);
+        Assert.Equal("back-off 10s restarting failed container=main pod=web_default(uid-web)", waits.Waiting["main"].Message);
+        Assert.InRange(waits.RetryAfter!.Value, TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(10));
+    }
+
+    [Fact]
+    public async Task Collecting_leaves_one_dead_attempt_and_what_runs()
+    {
+        await using var f = await RuntimeManagerFixture.StartAsync();
+        Pod pod = RuntimeManagerFixture.Pod();
+        await f.PassAsync(pod);
+        string sandbox = f.Fake.Sandboxes.Single().Status.Id;
+        f.Fake.ExitContainer(f.Fake.Containers.Single().Status.Id, 1);
+        await f.PassAsync(pod);
+        f.Fake.ExitContainer(f.Fake.Containers.Single(c => c.Status.State == Cri.V1.ContainerState.ContainerRunning).Status.Id, 1);
+        var collector = new ContainerGarbageCollector(f.Runtime, f.Paths, 1, NullLogger<ContainerGarbageCollector>.Instance);
+        await collector.CollectAsync(await f.Manager.ListPodsAsync(default), _ => true, default);
+        Assert.Equal(1u, Assert.Single(f.Fake.Containers).Status.Metadata.Attempt);
+        Assert.Equal(sandbox, Assert.Single(f.Fake.Sandboxes).Status.Id);
+        Assert.False(File.Exists(Path.Combine(f.Paths.PodLogFolder(pod.Ref), "main", "0.log")));
+        Assert.True(File.Exists(Path.Combine(f.Paths.PodLogFolder(pod.Ref), "main", "1.log")));
+    }
+
+    [Fact]
+    public async Task A_missing_config_map_makes_the_container_wait_with_upstreams_words_and_creates_nothing()
+    {
+        await using var f = await RuntimeManagerFixture.StartAsync();
+        Container c = RuntimeManagerFixture.Container("main") with { EnvFrom = [new EnvFromSource { ConfigMapRef = new ConfigMapEnvSource { Name = "absent" } }] };
+        PodSyncResult result = await f.PassAsync(RuntimeManagerFixture.Pod("Always", c));
+        Assert.Equal(new ContainerWaiting("CreateContainerConfigError", "configmap \"absent\" not found"), result.Waiting["main"]);
+        Assert.Empty(f.Fake.Containers);
+    }
+
+    [Fact]
+    public async Task A_field_that_is_not_honoured_keeps_even_the_sandbox_from_being_made()
+    {
+        await using var f = await RuntimeManagerFixture.StartAsync();
+        Pod pod = RuntimeManagerFixture.Pod() is var p ? p with { Spec = p.Spec with { HostUsers = false } } : null!;
+        PodSyncResult result = await f.PassAsync(pod);
+        Assert.Equal("CreateContainerConfigError", result.Waiting["main"].Reason);
+        Assert.Contains("spec.hostUsers", result.Waiting["main"].Message, StringComparison.Ordinal);
+        Assert.Empty(f.Calls(Mutations));
+    }
+
+    [Fact]
+    public async Task A_pull_that_fails_backs_off_and_says_why()
+    {
+        await using var f = await RuntimeManagerFixture.StartAsync();
+        f.Fake.Behaviour.On("PullImage", Reaction.Fail(Grpc.StatusCode.Unknown, "no route"));
+        Pod pod = RuntimeManagerFixture.Pod("Always", RuntimeManagerFixture.Container("main") with { Image = "absent:1" });
+        Assert.Equal("ErrImagePull", (await f.PassAsync(pod)).Waiting["main"].Reason);
+        PodSyncResult second = await f.PassAsync(pod);
+        Assert.Equal("ImagePullBackOff", second.Waiting["main"].Reason);
+        Assert.StartsWith("Back-off pulling image \"absent:1\": ErrImagePull: ", second.Waiting["main"].Message, StringComparison.Ordinal);
+        Assert.Single(f.Calls("PullImage"));
+    }
+
+    [Fact]
+    public async Task A_broken_pull_secret_fails_the_pull_and_not_the_pass()
+    {
+        await using var f = await RuntimeManagerFixture.StartAsync();
+        f.Objects.Secrets["pull"] = new Secret
+        {
+            Metadata = new ObjectMeta { Namespace = "default", Name = "pull" },
+            Type = "kubernetes.io/dockerconfigjson",
+            Data = new Dictionary<string, byte[]> { [".dockerconfigjson"] = "{hush"u8.ToArray() },
+        };
+        Pod pod = RuntimeManagerFixture.Pod("Always", RuntimeManagerFixture.Container("main") with { Image = "absent:1" });
+        PodSyncResult result = await f.PassAsync(pod with { Spec = pod.Spec with { ImagePullSecrets = [new LocalObjectReference { Name = "pull" }] } });
+        Assert.Equal("ErrImagePull", result.Waiting["main"].Reason);
+        Assert.DoesNotContain("hush", result.Waiting["main"].Message + string.Concat(f.Events), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Stopping_honours_the_grace_period_and_ends_sidecars_after_the_others()
+    {
+        await using var f = await RuntimeManagerFixture.StartAsync();
+        Pod pod = RuntimeManagerFixture.Pod() is var p
+            ? p with { Spec = p.Spec with { TerminationGracePeriodSeconds = 7, InitContainers = [RuntimeManagerFixture.Container("proxy") with { RestartPolicy = "Always" }] } }
+            : null!;
+        await f.PassAsync(pod);
+        await f.PassAsync(pod);
+        Assert.Equal(2, f.Fake.Containers.Length);
+        await f.Manager.KillPodAsync(pod, await f.Manager.GetPodStatusAsync(pod.Ref, default), null, default);
+        string[] names = [.. f.Fake.Calls.Where(c => c.Request is StopContainerRequest).Select(c => f.Fake.Containers.Single(x => x.Status.Id == ((StopContainerRequest)c.Request).ContainerId).Status.Metadata.Name)];
+        Assert.Equal(["main", "proxy"], names);
+        Assert.All(f.Fake.Calls.Select(c => c.Request).OfType<StopContainerRequest>(), r => Assert.InRange(r.Timeout, 6, 7));
+        Assert.False((await f.Manager.GetPodStatusAsync(pod.Ref, default)).AnythingRunning);
+    }
+
+    [Fact]
+    public async Task A_preStop_annotation_that_nobody_can_read_does_not_keep_an_unknown_pod_running()
+    {
+        await using var f = await RuntimeManagerFixture.StartAsync();
+        Pod pod = RuntimeManagerFixture.Pod();
+        await f.PassAsync(pod);
+        RuntimePodStatus status = await f.Manager.GetPodStatusAsync(pod.Ref, default);
+        RuntimeContainerStatus main = status.Find("main")!;
+        status = status with { Containers = [main with { Annotations = main.Annotations.SetItem(CriNames.PreStopHandler, "{") }] };
+        await f.Manager.KillPodAsync(null, status, TimeSpan.FromSeconds(2), default);
+        Assert.False((await f.Manager.GetPodStatusAsync(pod.Ref, default)).AnythingRunning);
+    }
+
+    [Fact]
+    public async Task A_lost_answer_to_RunPodSandbox_leads_to_no_second_sandbox()
+    {
+        await using var f = await RuntimeManagerFixture.StartAsync();
+        f.Fake.Behaviour.On("RunPodSandbox", Reaction.FailAfterwards(Grpc.StatusCode.DeadlineExceeded, "too late"), times: 1);
+        Pod pod = RuntimeManagerFixture.Pod();
+        Assert.NotNull((await f.PassAsync(pod)).Error);
+        Assert.True((await f.PassAsync(pod)).Succeeded);
+        Assert.Single(f.Fake.Sandboxes);
+        Assert.Single(f.Fake.Containers);
+    }
+
+    [Fact]
+    public async Task A_new_pods_first_sandbox_is_no_changed_sandbox()
+    {
+        await using var f = await RuntimeManagerFixture.StartAsync();
+        Pod pod = RuntimeManagerFixture.Pod();
+        await f.PassAsync(pod);
+        Assert.DoesNotContain(f.Events, e => e.Reason == "SandboxChanged");
+        f.Fake.ExitSandbox(f.Fake.Sandboxes.Single().Status.Id);
+        await f.PassAsync(pod);
+        Assert.Contains(f.Events, e => e == ("SandboxChanged", "Pod sandbox changed, it will be killed and re-created."));
+        Assert.Equal(1u, f.Fake.Sandboxes.Max(s => s.Status.Metadata.Attempt));
+    }
+}
