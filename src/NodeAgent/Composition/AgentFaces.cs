@@ -23,6 +23,11 @@ internal sealed class KubeletFace(LoadedKubeletConfiguration configuration, Face
     public async Task<int> RunAsync(CancellationToken cancellationToken)
     {
         KubeletSettings settings = KubeletSettingsReader.Read(configuration, new HostInformation(), CgroupMounts.Detect().Version, kubernetesVersion);
+        if (settings.Identity is { } identity)
+        {
+            await NodeIdentity.BootstrapAsync(identity, services, cancellationToken);
+        }
+
         await using var kubelet = new KubeletComposition(settings, services.Watchdog, services.Logging, services.Time);
         await kubelet.RunAsync(() => services.Started("kubelet"), cancellationToken);
         return 0;

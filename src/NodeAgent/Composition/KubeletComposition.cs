@@ -7,6 +7,7 @@ using NodeAgent.Cri.Connection;
 using NodeAgent.Hosting;
 using NodeAgent.Kubelet;
 using NodeAgent.Kubelet.Admission;
+using NodeAgent.Kubelet.Certificates;
 using NodeAgent.Kubelet.Cleanup;
 using NodeAgent.Kubelet.Containers;
 using NodeAgent.Kubelet.Logs;
@@ -21,6 +22,7 @@ using NodeAgent.Kubelet.Status;
 using NodeAgent.Kubelet.Sync;
 using NodeAgent.Kubelet.Volumes;
 using NodeAgent.Kubelet.Workers;
+using NodeAgent.Kubernetes.Certificates;
 using NodeAgent.Kubernetes.Events;
 using NodeAgent.Kubernetes.Informers;
 using NodeAgent.Kubernetes.Metrics;
@@ -57,6 +59,7 @@ internal sealed partial class KubeletComposition : IAsyncDisposable
     private readonly ActivePods _active;
     private readonly RuntimeStateMonitor _runtimeState;
     private readonly SyncLoop _loop;
+    private readonly NodeIdentity? _identity;
 
     public KubeletComposition(KubeletSettings settings, ProgressWatchdog watchdog, ILoggerFactory loggers, TimeProvider time)
     {
@@ -72,6 +75,8 @@ internal sealed partial class KubeletComposition : IAsyncDisposable
             : Own(new CriConnection(settings.ImageEndpoint, new CriConnectionOptions { Limits = settings.CriLimits, Time = time, Flag = "--image-service-endpoint" }, loggers.CreateLogger<CriConnection>()));
         var runtime = new RuntimeServiceClient(runtimeConnection);
         var images = new ImageServiceClient(imageConnection);
+
+        _identity = Identity(settings, loggers, time);
 
         // The API server; heartbeats and events have clients of their own.
         KubernetesClient? api = Client(settings.ApiClient), heartbeat = Client(settings.ApiClient with { Qps = 0, RequestTimeout = TimeSpan.FromSeconds(10) }), eventClient = Client(settings.EventClient);
@@ -177,7 +182,7 @@ internal sealed partial class KubeletComposition : IAsyncDisposable
         {
             Metrics = metrics,
             ProbeMetrics = probeMetrics,
-        }, api, network, loggers);
+        }, api, network, nodeInfo, loggers);
 
         _loops.Add(_runtimeState.RunAsync);
         _loops.Add(token => RunWhenRuntimeAnswersAsync(pleg.RunAsync, token));
@@ -260,8 +265,29 @@ internal sealed partial class KubeletComposition : IAsyncDisposable
         await RuntimeEvents.RunAsync(connection, pleg, _time, loggers, cancellationToken);
     }
 
-    private KubernetesClient? Client(KubernetesClientOptions options) =>
-        _settings.ApiServer is { } configuration ? Own(new KubernetesClient(configuration(_time), options, _time)) : null;
+    private NodeIdentity? Identity(KubeletSettings settings, ILoggerFactory loggers, TimeProvider time)
+    {
+        if (settings.Identity is not { } identity)
+        {
+            return null;
+        }
+
+        var made = Own(new NodeIdentity(identity, loggers, time));
+        _loops.Add(made.RunAsync);
+        return made;
+    }
+
+    private KubernetesClient? Client(KubernetesClientOptions options)
+    {
+        if (_identity is null)
+        {
+            return null;
+        }
+
+        KubernetesClient client = Own(new KubernetesClient(_identity.Configuration, options, _time));
+        _identity.Rotated += client.DropConnections;
+        return client;
+    }
 
     private T Own<T>(T value)
         where T : IDisposable
@@ -319,18 +345,28 @@ internal sealed partial class KubeletComposition : IAsyncDisposable
         return store;
     }
 
-    private KubeletServer Server(KubeletSettings settings, KubeletServerContent content, KubernetesClient? api, HostNetwork network, ILoggerFactory loggers)
+    private KubeletServer Server(KubeletSettings settings, KubeletServerContent content, KubernetesClient? api, HostNetwork network, NodeInfo nodeInfo, ILoggerFactory loggers)
     {
-        (string certificate, string key) = settings.CertificateFile.Length > 0
-            ? (settings.CertificateFile, settings.PrivateKeyFile)
-            : SelfSignedServingCertificate.Ensure(
-                settings.CertificateFolder, settings.Node.Hostname, [.. network.AllAddresses().Where(a => !IPAddress.IsLoopback(a))], _time.GetUtcNow());
+        IServingCertificate certificate = ServingCertificate(settings, api, network, nodeInfo, loggers);
         ClientCABundle? clientCA = settings.Server.ClientCAFile.Length > 0 ? new ClientCABundle(settings.Server.ClientCAFile, _time) : null;
         var security = new KubeletServerSecurity(
-            new FileServingCertificate(certificate, key, _time),
+            certificate,
             new RequestAuthenticator(settings.Server, () => clientCA?.Current, api, _time, loggers.CreateLogger<RequestAuthenticator>()),
             settings.Server.Authorization == AuthorizationMode.AlwaysAllow || api is null ? new AlwaysAllowAuthorizer() : new SubjectAccessReviewAuthorizer(api, settings.Server, _time));
         return new KubeletServer(settings.Server, security, content, loggers, _time);
+    }
+
+    private IServingCertificate ServingCertificate(KubeletSettings settings, KubernetesClient? api, HostNetwork network, NodeInfo nodeInfo, ILoggerFactory loggers)
+    {
+        if (!settings.Certificates.ServerTlsBootstrap || api is null)
+        {
+            return NodeCertificates.FromFiles(settings.Certificates, [.. network.AllAddresses().Where(a => !IPAddress.IsLoopback(a))], _time);
+        }
+
+        CertificateManager manager = NodeCertificates.ServingManager(settings.Certificates, nodeInfo, api, loggers.CreateLogger<CertificateManager>(), _time);
+        nodeInfo.Changed += _ => manager.TemplateChanged();
+        _loops.Add(manager.RunAsync);
+        return new ManagedServingCertificate(manager);
     }
 
     public async ValueTask DisposeAsync()

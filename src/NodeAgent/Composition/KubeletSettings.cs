@@ -1,5 +1,6 @@
 using NodeAgent.Cri;
 using NodeAgent.Kubelet;
+using NodeAgent.Kubelet.Certificates;
 using NodeAgent.Kubelet.Containers;
 using NodeAgent.Kubelet.Nodes;
 using NodeAgent.Kubelet.Resources;
@@ -24,16 +25,14 @@ internal sealed record KubeletSettings
     public CriTimeLimits CriLimits { get; init; } = CriTimeLimits.Default;
 
     /// <summary>Null: standalone, without an API server.</summary>
-    public Func<TimeProvider, ClientConfiguration>? ApiServer { get; init; }
+    public NodeIdentitySettings? Identity { get; init; }
     public KubernetesClientOptions ApiClient { get; init; } = new();
     public KubernetesClientOptions EventClient { get; init; } = new();
 
     /// <summary>staticPodPath; null = none.</summary>
     public string? StaticPodPath { get; init; }
     public TimeSpan FileCheckFrequency { get; init; } = TimeSpan.FromSeconds(20);
-    public string CertificateFile { get; init; } = "";
-    public string PrivateKeyFile { get; init; } = "";
-    public string CertificateFolder { get; init; } = "/var/lib/kubelet/pki";
+    public required NodeCertificateOptions Certificates { get; init; }
     public IReadOnlyList<string> AllowedUnsafeSysctls { get; init; } = [];
     public PodObjectStoreOptions Objects { get; init; } = new();
 }

@@ -1,6 +1,7 @@
 using System.Net;
 using NodeAgent.Cri;
 using NodeAgent.Kubelet;
+using NodeAgent.Kubelet.Certificates;
 using NodeAgent.Kubelet.Configuration;
 using NodeAgent.Kubelet.Containers;
 using NodeAgent.Kubelet.Images;
@@ -9,7 +10,7 @@ using NodeAgent.Kubelet.Resources;
 using NodeAgent.Kubelet.Sandboxes;
 using NodeAgent.Kubelet.Server;
 using NodeAgent.Kubelet.Volumes;
-using NodeAgent.Kubernetes.Kubeconfig;
+using NodeAgent.Kubernetes.Certificates;
 using NodeAgent.Kubernetes.Objects;
 using NodeAgent.Kubernetes.Rest;
 using NodeAgent.Linux.Cgroups;
@@ -38,14 +39,21 @@ internal static class KubeletSettingsReader
             RuntimeEndpoint = CriEndpoint.Parse(c.ContainerRuntimeEndpoint),
             ImageEndpoint = CriEndpoint.Parse(c.EffectiveImageServiceEndpoint, "--image-service-endpoint"),
             CriLimits = new CriTimeLimits(c.RuntimeRequestTimeout),
-            ApiServer = f.Kubeconfig.Length > 0 ? time => KubeconfigLoader.Load(f.Kubeconfig, time: time) : null,
+            Identity = f.Kubeconfig.Length > 0
+                ? new NodeIdentitySettings(new TlsBootstrapOptions(f.Kubeconfig, f.BootstrapKubeconfig, f.CertDirectory, hostname), c.RotateCertificates) : null,
             ApiClient = new KubernetesClientOptions { Qps = Math.Max(0, c.KubeAPIQPS), Burst = c.KubeAPIBurst, UserAgent = $"kubelet/{version}" },
             EventClient = new KubernetesClientOptions { Qps = Math.Max(0, c.EventRecordQPS), Burst = c.EventBurst, UserAgent = $"kubelet/{version}" },
             StaticPodPath = c.StaticPodPath.Length > 0 ? c.StaticPodPath : null,
             FileCheckFrequency = c.FileCheckFrequency,
-            CertificateFile = c.TlsCertFile,
-            PrivateKeyFile = c.TlsPrivateKeyFile,
-            CertificateFolder = f.CertDirectory,
+            Certificates = new NodeCertificateOptions
+            {
+                NodeName = hostname,
+                Hostname = hostname,
+                Folder = f.CertDirectory,
+                TlsCertFile = c.TlsCertFile,
+                TlsPrivateKeyFile = c.TlsPrivateKeyFile,
+                ServerTlsBootstrap = c.ServerTLSBootstrap,
+            },
             AllowedUnsafeSysctls = c.AllowedUnsafeSysctls,
             Objects = new PodObjectStoreOptions
             {

@@ -1,0 +1,88 @@
+using Microsoft.Extensions.Logging;
+using NodeAgent.Hosting;
+using NodeAgent.Kubelet.Certificates;
+using NodeAgent.Kubernetes.Certificates;
+using NodeAgent.Kubernetes.Rest;
+
+namespace NodeAgent.Composition;
+
+/// <summary>How the node gets and keeps its client certificate.</summary>
+/// <param name="Options">Files and name.</param>
+/// <param name="Rotate">rotateCertificates: the certificate is asked for and renewed while the agent runs.</param>
+internal sealed record NodeIdentitySettings(TlsBootstrapOptions Options, bool Rotate);
+
+/// <summary>
+/// The node's own identity towards the API server. With rotation the agent runs at once and its requests carry the certificate from the
+/// moment there is one; without, the first certificate is waited for before anything else (as upstream).
+/// </summary>
+internal sealed class NodeIdentity : IDisposable, IClientCertificateSource
+{
+    private readonly CertificateManager? _manager;
+    private readonly KubernetesClient? _request;
+    private readonly KubernetesClient? _own;
+    private readonly IClientCertificateSource? _fromFile;
+
+    public NodeIdentity(NodeIdentitySettings settings, ILoggerFactory loggers, TimeProvider time)
+    {
+        var bootstrap = new TlsBootstrap(settings.Options, loggers.CreateLogger<TlsBootstrap>(), time);
+        TlsBootstrapResult identities = bootstrap.Prepare();
+        if (!settings.Rotate)
+        {
+            Configuration = identities.Node;
+            return;
+        }
+
+        _fromFile = identities.Node.ClientCertificate;
+        Configuration = identities.Node with { ClientCertificate = this };
+        _request = new KubernetesClient(identities.Request, null, time);
+        _own = new KubernetesClient(Configuration, null, time);
+        _manager = NodeCertificates.ClientManager(
+            new NodeCertificateOptions { NodeName = settings.Options.NodeName, Hostname = settings.Options.NodeName, Folder = settings.Options.CertificateDirectory },
+            bootstrap.Store, held => held is null ? _request : _own, loggers.CreateLogger<CertificateManager>(), time);
+        _manager.Rotated += _ =>
+        {
+            _own.DropConnections();
+            Rotated?.Invoke();
+        };
+    }
+
+    /// <summary>A new certificate is in use: connections made with the one before are to be dropped.</summary>
+    public event Action? Rotated;
+
+    /// <summary>What every client of the node connects with.</summary>
+    public ClientConfiguration Configuration { get; }
+
+    /// <summary>Waits for the first certificate where nothing asks for it later.</summary>
+    /// <param name="settings">Files and name.</param>
+    /// <param name="services">Told that the agent has started before a wait: systemd's patience is shorter than an approval may take.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    public static async Task BootstrapAsync(NodeIdentitySettings settings, FaceServices services, CancellationToken cancellationToken)
+    {
+        if (settings.Rotate || settings.Options.BootstrapKubeconfigPath.Length == 0)
+        {
+            return;
+        }
+
+        Task bootstrap = new TlsBootstrap(settings.Options, services.Logging.CreateLogger<TlsBootstrap>(), services.Time).RunAsync(cancellationToken);
+        if (!bootstrap.IsCompleted)
+        {
+            services.Started("kubelet, waiting for its first certificate");
+        }
+
+        await bootstrap;
+    }
+
+    /// <summary>Asks for the certificate and renews it until cancelled.</summary>
+    public Task RunAsync(CancellationToken cancellationToken) =>
+        _manager?.RunAsync(cancellationToken) ?? Task.Delay(Timeout.InfiniteTimeSpan, cancellationToken);
+
+    /// <summary>The managed certificate; before the first one that of the kubeconfig, if it has one.</summary>
+    public ValueTask<ClientCertificate?> GetAsync(CancellationToken cancellationToken) =>
+        _manager?.Current is { } held ? new(held) : _fromFile?.GetAsync(cancellationToken) ?? default;
+
+    public void Dispose()
+    {
+        _request?.Dispose();
+        _own?.Dispose();
+    }
+}
