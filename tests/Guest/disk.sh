@@ -1,0 +1,76 @@
+#!/bin/sh
+# Makes a guest's disk: the cached root plus the agent as its packages install it, kubeadm, images and a key to log in with.
+# Usage: disk.sh CACHE FOLDER AGENT     (AGENT: the published node-agent; $KUBERNETES_BIN: kubeadm; $GUEST_IMAGES: image tars)
+# Leaves FOLDER/disk.img, FOLDER/key.
+set -eu
+cache=$1 folder=$2 agent=$3
+top=$(cd "$(dirname "$0")/../.." && pwd)
+name=${GUEST_NAME:-guest1}
+mkdir -p "$folder"
+root=$(mktemp -d "$folder/root.XXXXXX")
+trap 'rm -rf "$root"' EXIT
+tar -C "$root" -xf "$cache/rootfs.tar"
+
+echo "$name" >"$root/etc/hostname"
+printf '127.0.0.1 localhost\n127.0.1.1 %s\n::1 localhost\n' "$name" >"$root/etc/hosts"
+echo '/dev/vda / ext4 defaults 0 1' >"$root/etc/fstab"
+rm -f "$root/etc/resolv.conf"
+echo 'nameserver 10.0.2.3' >"$root/etc/resolv.conf"
+tr -d - </proc/sys/kernel/random/uuid >"$root/etc/machine-id"
+mkdir -p "$root/etc/systemd/network" "$root/etc/systemd/system/multi-user.target.wants"
+printf '[Match]\nName=eth0\n[Network]\nDHCP=ipv4\n' >"$root/etc/systemd/network/eth0.network"
+ln -sf /lib/systemd/system/systemd-networkd.service "$root/etc/systemd/system/multi-user.target.wants/"
+printf 'overlay\nbr_netfilter\n' >"$root/etc/modules-load.d/kubernetes.conf"
+printf 'net.ipv4.ip_forward = 1\nnet.bridge.bridge-nf-call-iptables = 1\n' >"$root/etc/sysctl.d/99-kubernetes.conf"
+mkdir -p "$root/etc/systemd/journald.conf.d"
+printf '[Journal]\nStorage=persistent\n' >"$root/etc/systemd/journald.conf.d/guest.conf"
+
+[ -e "$folder/key" ] || ssh-keygen -q -t ed25519 -N '' -f "$folder/key"
+mkdir -p -m 700 "$root/root/.ssh"
+cp "$folder/key.pub" "$root/root/.ssh/authorized_keys"
+# One key of the host is enough, and it is made here: making it in the guest costs seconds of its start.
+rm -f "$root"/etc/ssh/ssh_host_*
+ssh-keygen -q -t ed25519 -N '' -f "$root/etc/ssh/ssh_host_ed25519_key"
+printf 'HostKey /etc/ssh/ssh_host_ed25519_key\nUseDNS no\nPermitRootLogin prohibit-password\nUsePAM no\n' >"$root/etc/ssh/sshd_config.d/guest.conf"
+
+cat >"$root/etc/containerd/config.toml" <<TOML
+version = 2
+[plugins."io.containerd.grpc.v1.cri"]
+  sandbox_image = "${GUEST_PAUSE_IMAGE:-registry.k8s.io/pause:3.10}"
+  [plugins."io.containerd.grpc.v1.cri".cni]
+    bin_dir = "/usr/lib/cni"
+    conf_dir = "/etc/cni/net.d"
+  [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
+    runtime_type = "io.containerd.runc.v2"
+    [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options]
+      SystemdCgroup = true
+TOML
+mkdir -p "$root/etc/cni/net.d"
+cat >"$root/etc/cni/net.d/10-bridge.conflist" <<'JSON'
+{"cniVersion": "1.0.0", "name": "bridge", "plugins": [
+  {"type": "bridge", "bridge": "cni0", "isGateway": true, "ipMasq": true, "hairpinMode": true,
+   "ipam": {"type": "host-local", "ranges": [[{"subnet": "10.244.0.0/24"}]], "routes": [{"dst": "0.0.0.0/0"}]}},
+  {"type": "portmap", "capabilities": {"portMappings": true}}]}
+JSON
+
+install -m 755 "$agent" "$root/usr/bin/node-agent"
+ln -s node-agent "$root/usr/bin/kubelet"
+[ -z "${KUBERNETES_BIN:-}" ] || install -m 755 "$KUBERNETES_BIN/kubeadm" "$root/usr/bin/kubeadm"
+cp "$top/kubelet.service" "$root/lib/systemd/system/kubelet.service"
+# As kubeadm's own package has it.
+mkdir -p "$root/lib/systemd/system/kubelet.service.d" "$root/etc/kubernetes/manifests"
+cat >"$root/lib/systemd/system/kubelet.service.d/10-kubeadm.conf" <<'UNIT'
+[Service]
+Environment="KUBELET_KUBECONFIG_ARGS=--bootstrap-kubeconfig=/etc/kubernetes/bootstrap-kubelet.conf --kubeconfig=/etc/kubernetes/kubelet.conf"
+Environment="KUBELET_CONFIG_ARGS=--config=/var/lib/kubelet/config.yaml"
+EnvironmentFile=-/var/lib/kubelet/kubeadm-flags.env
+EnvironmentFile=-/etc/default/kubelet
+ExecStart=
+ExecStart=/usr/bin/kubelet $KUBELET_KUBECONFIG_ARGS $KUBELET_CONFIG_ARGS $KUBELET_KUBEADM_ARGS $KUBELET_EXTRA_ARGS
+UNIT
+ln -sf /lib/systemd/system/kubelet.service "$root/etc/systemd/system/multi-user.target.wants/"
+mkdir -p "$root/opt/images"
+for image in ${GUEST_IMAGES:-}; do cp "$image" "$root/opt/images/"; done
+
+rm -f "$folder/disk.img"
+mke2fs -q -F -t ext4 -E lazy_itable_init=1,lazy_journal_init=1 -d "$root" "$folder/disk.img" 6G
