@@ -14,12 +14,17 @@ namespace NodeAgent.Kubelet;
 public sealed partial class SyncLoop(PodManager pods, PodWorkers workers, StatusManager statuses, Action beat, ILogger<SyncLoop> logger)
 {
     private readonly Channel<PodUpdate> _updates = Channel.CreateUnbounded<PodUpdate>(new UnboundedChannelOptions { SingleReader = true });
+    private int _queued;
 
     /// <summary>Raised when a pod left its source.</summary>
     public event Action<PodUid>? PodRemoved;
 
     /// <summary>Takes an update; never blocks.</summary>
-    public void Post(PodUpdate update) => _updates.Writer.TryWrite(update);
+    public void Post(PodUpdate update)
+    {
+        Interlocked.Increment(ref _queued);
+        _updates.Writer.TryWrite(update);
+    }
 
     /// <summary>Wakes a pod's worker.</summary>
     public void Wake(PodUid uid) => workers.Wake(uid);
@@ -34,7 +39,7 @@ public sealed partial class SyncLoop(PodManager pods, PodWorkers workers, Status
     }
 
     /// <summary>True once the queue is empty: a look for the watchdog.</summary>
-    public bool Idle => _updates.Reader.Count == 0;
+    public bool Idle => Volatile.Read(ref _queued) == 0;
 
     /// <summary>Runs until cancelled.</summary>
     public async Task RunAsync(CancellationToken cancellationToken)
@@ -44,6 +49,7 @@ public sealed partial class SyncLoop(PodManager pods, PodWorkers workers, Status
             await foreach (PodUpdate update in _updates.Reader.ReadAllAsync(cancellationToken))
             {
                 Handle(update);
+                Interlocked.Decrement(ref _queued);
                 beat();
             }
         }
