@@ -241,7 +241,7 @@ public sealed class PodActionPlannerTests
     private static void ForAnyPod(Func<Pod, RuntimePodStatus, PodActions, bool> holds) => Prop.ForAll(
         AnyPod.ToArbitrary(),
         x => holds(x.Pod, x.Status, PodActionPlanner.Compute(x.Pod, x.Status, _ => new ContainerHealth(x.Liveness, x.Startup, !x.Startup))))
-        .QuickCheckThrowOnFailure();
+        .Check(Config.QuickThrowOnFailure.WithMaxTest(5000));
 
     private static IEnumerable<string> Starts(PodActions a) => a.StartInit.Concat(a.Start).Select(c => c.Name).Concat(a.StartEphemeral.Select(e => e.Name));
 
