@@ -121,7 +121,7 @@ internal sealed partial class ProxyComposition(ProxySettings settings, ILoggerFa
         {
             if (Volatile.Read(ref synced))
             {
-                families.ForEach(f => f.Changed());
+                families.FindAll(f => f.State.HasChanges).ForEach(f => f.Changed());
             }
         });
         around.Metrics.Follow([.. families.Select(f => f.State)]);

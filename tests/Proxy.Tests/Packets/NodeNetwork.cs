@@ -1,0 +1,146 @@
+using System.Collections.Immutable;
+using Microsoft.Extensions.Logging.Abstractions;
+using NodeAgent.Kubernetes.Objects;
+using NodeAgent.Proxy.Kernel.Iptables;
+using NodeAgent.Proxy.LocalTraffic;
+using NodeAgent.Proxy.Proxiers;
+using NodeAgent.Proxy.Rulesets.Iptables;
+using NodeAgent.Proxy.Tracking;
+
+namespace NodeAgent.Proxy.Tests.Packets;
+
+/// <summary>
+/// A node with two pods, a pod on another node and a client outside, each in a namespace of its own:
+/// client pod 10.180.1.2, local pod 10.180.2.2, remote pod 10.181.0.2, outside 203.0.113.2; the node is .1 in each network. IPv6 likewise.
+/// </summary>
+internal sealed class NodeNetwork : IDisposable
+{
+    public const string VirtualIP = "172.30.0.41";
+    public const string VirtualIPv6 = "fd00:172:30::41";
+    public const int NodePort = 30080;
+    private static int _count;
+    private readonly string _prefix = $"px{Environment.ProcessId % 10000}n{Interlocked.Increment(ref _count)}";
+    private readonly IPFamily _family;
+
+    public NodeNetwork(string backend, IPFamily family = IPFamily.IPv4, LocalTrafficDetector? local = null)
+    {
+        _family = family;
+        Node = new NetworkNamespace(_prefix + "h");
+        Client = Join("c", "10.180.1", "fd00:180:1");
+        Local = Join("l", "10.180.2", "fd00:180:2");
+        Remote = Join("r", "10.181.0", "fd00:181:0");
+        Outside = Join("x", "203.0.113", "fd00:203:113");
+        Node.Exec("sysctl", "-qw", "net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1", "net.ipv4.conf.all.rp_filter=0", "net.ipv4.conf.all.route_localnet=1");
+        Node.Ip("route add default via 203.0.113.2");
+        Node.Ip("-6 route add default via fd00:203:113::2");
+        Local.Serve("local", Address("10.180.2.2", "fd00:180:2::2"), 8080);
+        Remote.Serve("remote", Address("10.181.0.2", "fd00:181:0::2"), 8080);
+        Iptables = new IptablesCommands(family, TimeSpan.FromSeconds(30), backend) { Through = ["ip", "netns", "exec", Node.Name] };
+        State = new ProxyState(family);
+        Options = new IptablesOptions
+        {
+            Family = family,
+            LocalTraffic = local ?? LocalTrafficDetector.ByCidr(Address("10.180.0.0/15", "fd00:180::/28")),
+            LocalhostNodePorts = family == IPFamily.IPv4,
+        };
+        Proxier = New();
+    }
+
+    public NetworkNamespace Node { get; }
+
+    public NetworkNamespace Client { get; }
+
+    public NetworkNamespace Local { get; }
+
+    public NetworkNamespace Remote { get; }
+
+    public NetworkNamespace Outside { get; }
+
+    public IptablesCommands Iptables { get; }
+
+    public ProxyState State { get; }
+
+    public IptablesOptions Options { get; }
+
+    public IptablesProxier Proxier { get; private set; }
+
+    public string Address(string v4, string v6) => _family == IPFamily.IPv4 ? v4 : v6;
+
+    /// <summary>A proxier as after a restart: it knows nothing of what is programmed.</summary>
+    public void Restart()
+    {
+        State.RequestFull();
+        Proxier = New();
+    }
+
+    /// <summary>The service "web" on its cluster IP, TCP and UDP.</summary>
+    public void Service(string? external = null, string? @internal = null, int sticky = 0, string type = "NodePort") => State.SetService(new Service
+    {
+        Metadata = new ObjectMeta { Namespace = "ns", Name = "web" },
+        Spec = new ServiceSpec
+        {
+            Type = type,
+            ClusterIP = Address(VirtualIP, VirtualIPv6),
+            ClusterIPs = [Address(VirtualIP, VirtualIPv6)],
+            IpFamilies = [_family.ToString()],
+            ExternalTrafficPolicy = external,
+            InternalTrafficPolicy = @internal,
+            SessionAffinity = sticky > 0 ? "ClientIP" : "None",
+            SessionAffinityConfig = sticky > 0 ? new SessionAffinityConfig { ClientIP = new ClientIPConfig { TimeoutSeconds = sticky } } : null,
+            Ports =
+            [
+                new Kubernetes.Objects.ServicePort { Name = "tcp", Port = 80, Protocol = "TCP", NodePort = NodePort },
+                new Kubernetes.Objects.ServicePort { Name = "udp", Port = 80, Protocol = "UDP", NodePort = NodePort },
+            ],
+        },
+    });
+
+    /// <summary>Endpoints of "web": the local pod, the remote one, both or none.</summary>
+    public void Endpoints(bool local, bool remote)
+    {
+        var endpoints = ImmutableArray.CreateBuilder<SliceEndpoint>();
+        if (local)
+        {
+            endpoints.Add(new SliceEndpoint(Address("10.180.2.2", "fd00:180:2::2"), true, true, false, true, [], []));
+        }
+
+        if (remote)
+        {
+            endpoints.Add(new SliceEndpoint(Address("10.181.0.2", "fd00:181::2"), true, true, false, false, [], []));
+        }
+
+        State.SetSlice(new SliceState
+        {
+            Service = new ServiceName("ns", "web"), Name = "web-1", Family = _family,
+            Ports = [new SlicePort("tcp", "tcp", 8080), new SlicePort("udp", "udp", 8080)], Endpoints = endpoints.ToImmutable(),
+        });
+    }
+
+    public async Task ProgramAsync() => Assert.True(await Proxier.SyncAsync(default));
+
+    public void Dispose()
+    {
+        foreach (NetworkNamespace part in (NetworkNamespace[])[Client, Local, Remote, Outside, Node])
+        {
+            part.Dispose();
+        }
+    }
+
+    private IptablesProxier New() => new(State, Options, Iptables, "node1", TimeProvider.System, NullLogger<IptablesProxier>.Instance);
+
+    private NetworkNamespace Join(string letter, string network, string network6)
+    {
+        var part = new NetworkNamespace(_prefix + letter);
+        string link = _prefix + letter + "0";
+        NetworkNamespace.Run("ip", "-n", Node.Name, "link", "add", link, "type", "veth", "peer", "name", "eth0", "netns", part.Name);
+        Node.Ip($"addr add {network}.1/24 dev {link}");
+        Node.Ip($"addr add {network6}::1/64 dev {link} nodad");
+        Node.Ip($"link set {link} up");
+        part.Ip($"addr add {network}.2/24 dev eth0");
+        part.Ip($"addr add {network6}::2/64 dev eth0 nodad");
+        part.Ip("link set eth0 up");
+        part.Ip($"route add default via {network}.1");
+        part.Ip($"-6 route add default via {network6}::1");
+        return part;
+    }
+}
