@@ -1,0 +1,32 @@
+namespace NodeAgent.Harness.ControlPlanes;
+
+/// <summary>An API server with its controllers, and the identities it knows.</summary>
+public interface IControlPlane
+{
+    /// <summary>What it is, for summaries.</summary>
+    string Description { get; }
+
+    /// <summary>The administrator's kubeconfig.</summary>
+    string AdminKubeconfig { get; }
+
+    /// <summary>The node's kubeconfig.</summary>
+    string NodeKubeconfig { get; }
+
+    /// <summary>kube-proxy's kubeconfig.</summary>
+    string ProxyKubeconfig { get; }
+
+    /// <summary>The authority of client certificates, for the node's own server.</summary>
+    string ClientAuthority { get; }
+
+    /// <summary>Starts everything and waits until it is ready.</summary>
+    Task StartAsync();
+
+    /// <summary>Stops the API server (and its controllers); state is kept.</summary>
+    Task StopAsync();
+
+    /// <summary>Kills the API server alone, at once.</summary>
+    Task KillApiServerAsync();
+
+    /// <summary>Starts the API server again and waits until it is ready.</summary>
+    Task StartApiServerAsync();
+}

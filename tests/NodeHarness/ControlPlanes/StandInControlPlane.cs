@@ -1,0 +1,52 @@
+using System.Net;
+using NodeAgent.Harness.Host;
+
+namespace NodeAgent.Harness.ControlPlanes;
+
+/// <summary>tests/StandInApiServer as a process of ours; its controllers are inside it.</summary>
+public sealed class StandInControlPlane(HarnessOptions options, IPAddress address) : IControlPlane
+{
+    private readonly int _port = Ports.Free();
+
+    /// <inheritdoc/>
+    public string Description => "stand-in API server with its own controllers (no real kube-apiserver was found or wanted)";
+
+    /// <inheritdoc/>
+    public string AdminKubeconfig => Data("admin.conf");
+
+    /// <inheritdoc/>
+    public string NodeKubeconfig => Data($"{options.NodeName}.conf");
+
+    /// <inheritdoc/>
+    public string ProxyKubeconfig => Data("kube-proxy.conf");
+
+    /// <inheritdoc/>
+    public string ClientAuthority => Data("ca.crt");
+
+    /// <inheritdoc/>
+    public Task StartAsync() => StartApiServerAsync();
+
+    /// <inheritdoc/>
+    public async Task StopAsync()
+    {
+        if (ChildProcess.Find(options.Folder, "stand-in") is { } child)
+            await child.StopAsync(TimeSpan.FromSeconds(10));
+    }
+
+    /// <inheritdoc/>
+    public Task KillApiServerAsync() => ChildProcess.Find(options.Folder, "stand-in")?.KillAsync() ?? Task.CompletedTask;
+
+    /// <inheritdoc/>
+    public async Task StartApiServerAsync()
+    {
+        Directory.CreateDirectory(Data(""));
+        ChildProcess server = ChildProcess.Start(options.Folder, "stand-in", Requirements.StandInProgram,
+        [
+            "--data-dir", Data(""), "--bind", address.ToString(), "--port", $"{_port}", "--node", options.NodeName,
+            "--certificate-name", $"10.{options.ServiceNetwork}.0.1", "--service-network", options.ServiceRange, "--pod-network", options.PodRange,
+        ]);
+        await ReadyAnswer.WaitAsync(server, AdminKubeconfig, TimeSpan.FromSeconds(60));
+    }
+
+    private string Data(string file) => Path.Combine(options.Folder, "stand-in", file);
+}
