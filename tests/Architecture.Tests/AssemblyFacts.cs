@@ -75,7 +75,8 @@ internal sealed class AssemblyFacts
                     Mention(from, MetadataTokens.EntityHandle(code.ReadInt32()));
                     break;
                 case OperandType.InlineSwitch:
-                    code.Offset += 4 * code.ReadInt32();
+                    int targets = code.ReadInt32();
+                    code.Offset += 4 * targets;
                     break;
                 case OperandType kind:
                     code.Offset += Size(kind);

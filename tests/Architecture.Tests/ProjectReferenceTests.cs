@@ -31,7 +31,7 @@ public sealed class ProjectReferenceTests
         Assert.Equal(Allowed.Keys.Order(), Repository.Files("src", "*.csproj").Select(Path.GetFileNameWithoutExtension).Order());
 
     [Fact]
-    public void Project_references_go_downwards_only() => Assert.Empty(
+    public void Project_references_go_downwards_only() => Repository.AssertNone(
         from project in Repository.Files("src", "*.csproj")
         let name = Path.GetFileNameWithoutExtension(project)
         from target in Includes(project, "ProjectReference").Select(path => Path.GetFileNameWithoutExtension(path.Replace('\\', '/')))
@@ -39,14 +39,14 @@ public sealed class ProjectReferenceTests
         select $"{name} may not reference {target}");
 
     [Fact]
-    public void Assembly_references_go_downwards_only() => Assert.Empty(
+    public void Assembly_references_go_downwards_only() => Repository.AssertNone(
         from name in Allowed.Keys
         from target in AssemblyFacts.Of(name).OwnReferences
         where !Allowed[name].Contains(target)
         select $"{name} may not reference {target}");
 
     [Fact]
-    public void Packages_are_on_the_list() => Assert.Empty(
+    public void Packages_are_on_the_list() => Repository.AssertNone(
         from project in Repository.Files("src", "*.csproj")
         let name = Path.GetFileNameWithoutExtension(project)
         from package in Includes(project, "PackageReference")
@@ -58,11 +58,11 @@ public sealed class ProjectReferenceTests
     {
         string text = File.ReadAllText(Path.Combine(Repository.Root, "ARCHITECTURE.md"));
         string[] packages = [.. Repository.Files("src", "*.csproj").SelectMany(project => Includes(project, "PackageReference")).Distinct()];
-        Assert.Equal([], packages.Where(package => !text.Contains($"`{package}`", StringComparison.Ordinal)));
+        Repository.AssertNone(packages.Where(package => !text.Contains($"`{package}`", StringComparison.Ordinal)));
     }
 
     [Fact]
-    public void Package_versions_are_central() => Assert.Empty(
+    public void Package_versions_are_central() => Repository.AssertNone(
         from project in Repository.Files(".", "*.csproj")
         where XDocument.Load(project).Descendants("PackageReference").Any(item => item.Attribute("Version") is not null)
         select Repository.Relative(project));

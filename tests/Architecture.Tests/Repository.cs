@@ -29,4 +29,11 @@ internal static class Repository
                 yield return file;
         }
     }
+
+    /// <summary>Fails with every finding on a line of its own.</summary>
+    internal static void AssertNone(IEnumerable<string> findings)
+    {
+        string[] all = [.. findings.Distinct().Order(StringComparer.Ordinal)];
+        Assert.True(all.Length == 0, $"{all.Length} findings:{Environment.NewLine}{string.Join('\n', all)}");
+    }
 }

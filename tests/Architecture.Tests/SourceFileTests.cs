@@ -10,7 +10,7 @@ public sealed partial class SourceFileTests(ITestOutputHelper output)
     private static partial Regex MachinePath();
 
     [Fact]
-    public void No_file_names_a_path_of_one_machine() => Assert.Empty(
+    public void No_file_names_a_path_of_one_machine() => Repository.AssertNone(
         from path in TextFiles()
         where Path.GetFileName(path) != nameof(SourceFileTests) + ".cs"
         from line in File.ReadLines(path).Index()
@@ -18,7 +18,7 @@ public sealed partial class SourceFileTests(ITestOutputHelper output)
         select $"{Repository.Relative(path)}:{line.Index + 1}: {line.Item.Trim()}");
 
     [Fact]
-    public void No_written_file_is_longer_than_600_lines() => Assert.Empty(
+    public void No_written_file_is_longer_than_600_lines() => Repository.AssertNone(
         from path in Repository.Files("src", "*.cs")
         where !path.EndsWith(".g.cs", StringComparison.Ordinal)
         let lines = File.ReadLines(path).Count()
@@ -36,7 +36,7 @@ public sealed partial class SourceFileTests(ITestOutputHelper output)
     }
 
     [Fact]
-    public void Namespaces_are_file_scoped_and_follow_the_folders() => Assert.Empty(
+    public void Namespaces_are_file_scoped_and_follow_the_folders() => Repository.AssertNone(
         from path in Repository.Files("src", "*.cs")
         where !path.EndsWith(".g.cs", StringComparison.Ordinal)
         let declared = File.ReadLines(path).FirstOrDefault(line => line.StartsWith("namespace ", StringComparison.Ordinal))

@@ -1,0 +1,133 @@
+using Microsoft.Extensions.Logging.Abstractions;
+using NodeAgent.Cri;
+using NodeAgent.Cri.Connection;
+using NodeAgent.Cri.V1;
+
+namespace NodeAgent.Harness.Host;
+
+/// <summary>A containerd of our own: root, state, socket and CNI configuration below the harness's folder.</summary>
+public sealed class Containerd(HarnessOptions options) : IDisposable
+{
+    private const string Namespace = "k8s.io";
+    private CriConnection? _connection;
+
+    /// <summary>The socket.</summary>
+    public string Socket => Path.Combine(options.Folder, "containerd.sock");
+
+    /// <summary>The CRI endpoint.</summary>
+    public string Endpoint => "unix://" + Socket;
+
+    /// <summary>CRI calls to it.</summary>
+    public IRuntimeService Runtime => new RuntimeServiceClient(_connection ??=
+        new CriConnection(CriEndpoint.Parse(Endpoint), new CriConnectionOptions(), NullLogger<CriConnection>.Instance));
+
+    private string ConfigurationFile => Path.Combine(options.Folder, "containerd.toml");
+
+    private string NetworkFolder => Path.Combine(options.Folder, "cni");
+
+    /// <summary>The program: $CONTAINERD_BINARY, or the host's.</summary>
+    public static string Program => Environment.GetEnvironmentVariable("CONTAINERD_BINARY") is { Length: > 0 } path ? path : Tool.Find("containerd")!;
+
+    /// <summary>Writes the configuration and starts it.</summary>
+    public async Task StartAsync()
+    {
+        File.WriteAllText(ConfigurationFile, Configuration());
+        WriteNetwork();
+        await RestartAsync();
+    }
+
+    /// <summary>Starts it on the configuration written before.</summary>
+    public async Task RestartAsync()
+    {
+        // Shims are looked up beside containerd's own program first.
+        Dictionary<string, string> environment = new() { ["PATH"] = $"{Path.GetDirectoryName(Program)}:{Environment.GetEnvironmentVariable("PATH")}:/usr/sbin:/sbin:/usr/bin:/bin" };
+        ChildProcess child = ChildProcess.Start(options.Folder, "containerd", Program, ["--config", ConfigurationFile], environment);
+        await Until.NothingMissesAsync("containerd answers", TimeSpan.FromSeconds(60), async () =>
+        {
+            if (!child.IsAlive) return "it ended:\n" + child.LogTail();
+            ToolAnswer answer = await Tool.RunAsync("ctr", ["--address", Socket, "--connect-timeout", "2s", "version"], limit: TimeSpan.FromSeconds(10));
+            return answer.ExitCode == 0 ? null : answer.Error;
+        });
+        await Until.NothingMissesAsync("containerd's CRI is ready", TimeSpan.FromSeconds(60), async () =>
+        {
+            StatusResponse status = await Runtime.StatusAsync(new StatusRequest(), CancellationToken.None);
+            return status.Status.Conditions.FirstOrDefault(condition => !condition.Status) is { } bad ? $"{bad.Type}: {bad.Message}" : null;
+        });
+    }
+
+    /// <summary>The running process.</summary>
+    public ChildProcess Process => ChildProcess.Find(options.Folder, "containerd") ?? throw new InvalidOperationException("containerd does not run");
+
+    /// <summary>Imports image archives.</summary>
+    public async Task ImportAsync(IEnumerable<string> archives)
+    {
+        foreach (string archive in archives)
+            await Tool.MustAsync("ctr", "--address", Socket, "-n", Namespace, "images", "import", archive);
+    }
+
+    /// <summary>Takes the network configuration away or puts it back.</summary>
+    public void Network(bool present)
+    {
+        if (present) WriteNetwork();
+        else File.Delete(Path.Combine(NetworkFolder, "10-net.conflist"));
+    }
+
+    /// <summary>Stops and removes every sandbox (as the node's end does not), then stops containerd.</summary>
+    public async Task RemoveAllAsync()
+    {
+        if (ChildProcess.Find(options.Folder, "containerd") is null && File.Exists(ConfigurationFile)) await RestartAsync();
+        if (ChildProcess.Find(options.Folder, "containerd") is not { } child) return;
+        ListPodSandboxResponse sandboxes = await Runtime.ListPodSandboxAsync(new ListPodSandboxRequest(), CancellationToken.None);
+        foreach (Container container in (await Runtime.ListContainersAsync(new ListContainersRequest(), CancellationToken.None)).Containers)
+            await Runtime.StopContainerAsync(new StopContainerRequest { ContainerId = container.Id, Timeout = 0 }, CancellationToken.None);
+        foreach (PodSandbox sandbox in sandboxes.Items)
+        {
+            await Runtime.StopPodSandboxAsync(new StopPodSandboxRequest { PodSandboxId = sandbox.Id }, CancellationToken.None);
+            await Runtime.RemovePodSandboxAsync(new RemovePodSandboxRequest { PodSandboxId = sandbox.Id }, CancellationToken.None);
+        }
+        await child.StopAsync(TimeSpan.FromSeconds(20));
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => _connection?.Dispose();
+
+    private void WriteNetwork()
+    {
+        Directory.CreateDirectory(NetworkFolder);
+        File.WriteAllText(Path.Combine(NetworkFolder, "10-net.conflist"), $$"""
+            {"cniVersion": "0.4.0", "name": "{{options.Prefix}}", "plugins": [
+              {"type": "bridge", "bridge": "{{options.Prefix}}", "isGateway": true, "ipMasq": true, "hairpinMode": true,
+               "ipam": {"type": "host-local", "dataDir": "{{options.Folder}}/ipam", "ranges": [[{"subnet": "{{options.NodePodRange}}"}]],
+                        "routes": [{"dst": "0.0.0.0/0"}]}},
+              {"type": "portmap", "capabilities": {"portMappings": true} }]}
+            """);
+    }
+
+    private string Configuration() => $"""
+        version = 2
+        root = "{options.Folder}/containerd/root"
+        state = "{options.Folder}/containerd/state"
+        oom_score = 0
+        [grpc]
+          address = "{Socket}"
+        [plugins."io.containerd.internal.v1.opt"]
+          path = "{options.Folder}/containerd/opt"
+        [plugins."io.containerd.grpc.v1.cri"]
+          sandbox_image = "{Images.TestImages.Pause}"
+          restrict_oom_score_adj = {(MayLowerOomScore() ? "false" : "true")}
+          netns_mounts_under_state_dir = true
+          stream_server_address = "127.0.0.1"
+          [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
+            runtime_type = "io.containerd.runc.v2"
+          [plugins."io.containerd.grpc.v1.cri".cni]
+            bin_dir = "{Requirements.CniPlugins}"
+            conf_dir = "{NetworkFolder}"
+        """;
+
+    // CAP_SYS_RESOURCE is bit 24 of the effective set; without it no process may get a lower OOM score than its parent.
+    private static bool MayLowerOomScore()
+    {
+        string set = File.ReadLines("/proc/self/status").First(line => line.StartsWith("CapEff:", StringComparison.Ordinal)).Split('\t')[1];
+        return (Convert.ToUInt64(set, 16) & (1UL << 24)) != 0;
+    }
+}
