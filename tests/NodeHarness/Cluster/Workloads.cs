@@ -23,7 +23,7 @@ public sealed class Workloads(NodeCluster cluster, string space)
     public static async Task<Workloads> CreateAsync(NodeCluster cluster, string space)
     {
         Workloads workloads = new(cluster, space);
-        await workloads.PostAsync("/api/v1/namespaces", $$"""{"apiVersion":"v1","kind":"Namespace","metadata":{"name":"{{space}}"}}""");
+        await workloads.PostAsync("/api/v1/namespaces", $$"""{"apiVersion":"v1","kind":"Namespace","metadata":{"name":"{{space}}"} }""");
         await Until.NothingMissesAsync($"service account {space}/default", TimeSpan.FromSeconds(30), async () =>
         {
             await workloads.GetJsonAsync($"/api/v1/namespaces/{space}/serviceaccounts/default");
@@ -70,7 +70,7 @@ public sealed class Workloads(NodeCluster cluster, string space)
     /// <summary>A Deployment of hello-server with probes.</summary>
     public Task<JsonNode> HelloAsync(int replicas) => PostAsync($"/apis/apps/v1/namespaces/{space}/deployments", $$"""
         {"apiVersion":"apps/v1","kind":"Deployment","metadata":{"name":"hello-server"},"spec":{"replicas":{{replicas}},
-         "selector":{"matchLabels":{"app":"hello"}},"template":{"metadata":{"labels":{"app":"hello"} },"spec":{"terminationGracePeriodSeconds":5,
+         "selector":{"matchLabels":{"app":"hello"} },"template":{"metadata":{"labels":{"app":"hello"} },"spec":{"terminationGracePeriodSeconds":5,
          "containers":[{"name":"hello","image":"{{TestImages.Hello}}","imagePullPolicy":"Never","ports":[{"containerPort":8080}],
            "readinessProbe":{"httpGet":{"path":"/","port":8080},"periodSeconds":1},
            "livenessProbe":{"httpGet":{"path":"/","port":8080},"periodSeconds":5,"failureThreshold":3} }]} } } }

@@ -98,7 +98,7 @@ public sealed class Containerd(HarnessOptions options) : IDisposable
             {"cniVersion": "0.4.0", "name": "{{options.Prefix}}", "plugins": [
               {"type": "bridge", "bridge": "{{options.Prefix}}", "isGateway": true, "ipMasq": true, "hairpinMode": true,
                "ipam": {"type": "host-local", "dataDir": "{{options.Folder}}/ipam", "ranges": [[{"subnet": "{{options.NodePodRange}}"}]],
-                        "routes": [{"dst": "0.0.0.0/0"}]}},
+                        "routes": [{"dst": "0.0.0.0/0"}]} },
               {"type": "portmap", "capabilities": {"portMappings": true} }]}
             """);
     }
