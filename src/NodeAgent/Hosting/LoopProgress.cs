@@ -23,6 +23,9 @@ internal sealed class LoopProgress : IDisposable
 
     internal TimeSpan Limit { get; }
 
+    /// <summary>Why the loop could not be asked whether it is idle; null when it could.</summary>
+    internal string? Failure { get; private set; }
+
     /// <summary>The loop got round.</summary>
     internal void Beat() => Volatile.Write(ref last, time.GetTimestamp());
 
@@ -32,12 +35,28 @@ internal sealed class LoopProgress : IDisposable
     /// <summary>Called by the watchdog's thread only.</summary>
     internal (bool Stuck, bool Changed, TimeSpan Since) Observe()
     {
-        if (idle?.Invoke() == true)
+        if (IsIdle())
             Beat();
         TimeSpan since = time.GetElapsedTime(Volatile.Read(ref last));
         bool stuck = since > Limit;
         bool changed = stuck != wasStuck;
         wasStuck = stuck;
         return (stuck, changed, since);
+    }
+
+    // A question that fails is no sign of life, and must not end the process from the watchdog's thread.
+    private bool IsIdle()
+    {
+        try
+        {
+            return idle?.Invoke() == true;
+        }
+#pragma warning disable CA1031 // Whatever went wrong, the loop counts as not idle and is named when its limit is over.
+        catch (Exception e)
+#pragma warning restore CA1031
+        {
+            Failure = e.Message;
+            return false;
+        }
     }
 }

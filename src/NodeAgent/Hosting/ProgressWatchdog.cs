@@ -67,7 +67,7 @@ internal sealed partial class ProgressWatchdog : IDisposable
             (bool stuck, bool changed, TimeSpan since) = loop.Observe();
             healthy &= !stuck;
             if (changed && stuck)
-                LogStuck(loop.Name, since.TotalSeconds, loop.Limit.TotalSeconds);
+                LogStuck(loop.Name, since.TotalSeconds, loop.Limit.TotalSeconds, loop.Failure ?? "none");
             else if (changed)
                 LogMovedOn(loop.Name);
         }
@@ -96,8 +96,8 @@ internal sealed partial class ProgressWatchdog : IDisposable
             loops.Remove(loop);
     }
 
-    [LoggerMessage(1001, LogLevel.Error, "Loop {Loop} has made no progress for {Seconds:F0} s, its limit is {Limit:F0} s; the watchdog is not fed until it moves on")]
-    private partial void LogStuck(string loop, double seconds, double limit);
+    [LoggerMessage(1001, LogLevel.Error, "Loop {Loop} has made no progress for {Seconds:F0} s, its limit is {Limit:F0} s; the watchdog is not fed until it moves on (failure while asking it: {Failure})")]
+    private partial void LogStuck(string loop, double seconds, double limit, string failure);
 
     [LoggerMessage(1002, LogLevel.Warning, "Loop {Loop} makes progress again")]
     private partial void LogMovedOn(string loop);

@@ -1,5 +1,7 @@
 using NodeAgent.Commands;
 using NodeAgent.Hosting;
+using NodeAgent.Kubelet.Configuration;
+using NodeAgent.Proxy.Configuration;
 
 namespace NodeAgent.NodeAgent.Tests.Commands;
 
@@ -64,7 +66,15 @@ public sealed class CommandDispatcherTests
     {
         using StringWriter output = new(), error = new();
         int code = await CommandDispatcher.RunAsync(executable, arguments.Split(' ', StringSplitOptions.RemoveEmptyEntries),
-            new CommandContext(output, error, TimeProvider.System, new UnsupportedFaces()));
+            new CommandContext(output, error, TimeProvider.System, new NoFaces()));
         return (code, output.ToString(), error.ToString());
+    }
+
+    /// <summary>Nothing here may get as far as starting a half.</summary>
+    private sealed class NoFaces : IFaceFactory
+    {
+        public IAgentFace CreateKubelet(LoadedKubeletConfiguration configuration, FaceServices services) => throw new InvalidOperationException("a test started a kubelet");
+
+        public IAgentFace CreateProxy(LoadedKubeProxyConfiguration configuration, FaceServices services) => throw new InvalidOperationException("a test started a proxy");
     }
 }

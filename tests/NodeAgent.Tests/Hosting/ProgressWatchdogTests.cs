@@ -64,6 +64,16 @@ public sealed class ProgressWatchdogTests : IDisposable
     }
 
     [Fact]
+    public void A_loop_that_cannot_be_asked_does_not_end_the_process_and_is_stuck_when_its_limit_is_over()
+    {
+        watchdog.Register("sync loop", Limit, () => throw new NotSupportedException("no count"));
+        Assert.True(watchdog.Check());
+        time.Advance(Limit + TimeSpan.FromSeconds(1));
+        Assert.False(watchdog.Check());
+        Assert.Contains("no count", Assert.Single(log.Lines), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void A_loop_that_has_ended_is_watched_no_longer()
     {
         LoopProgress loop = watchdog.Register("PLEG", Limit);
