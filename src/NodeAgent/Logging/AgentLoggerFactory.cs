@@ -6,7 +6,11 @@ namespace NodeAgent.Logging;
 /// <summary>The agent's loggers and their factory: formatting happens where the line is written, output on the writer's thread.</summary>
 internal sealed class AgentLoggerFactory(LogFormat format, Verbosity verbosity, LogWriter writer, TimeProvider time) : ILoggerFactory
 {
-    public ILogger CreateLogger(string categoryName) => new AgentLogger(this, Verbosity.ShortName(categoryName), verbosity.Least(categoryName));
+    public ILogger CreateLogger(string categoryName) => new AgentLogger(this, Verbosity.ShortName(categoryName), Least(categoryName));
+
+    /// <summary>The web server writes a line for each request, with its query: commands of exec, which may hold secrets. Warnings only.</summary>
+    private LogLevel Least(string category) =>
+        category.StartsWith("Microsoft.", StringComparison.Ordinal) && verbosity.Least(category) < LogLevel.Warning ? LogLevel.Warning : verbosity.Least(category);
 
     public void AddProvider(ILoggerProvider provider) => throw new NotSupportedException("the agent has one output");
 
