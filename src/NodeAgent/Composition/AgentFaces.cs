@@ -14,7 +14,7 @@ internal sealed class AgentFaces(string kubernetesVersion) : IFaceFactory
         new KubeletFace(configuration, services, kubernetesVersion);
 
     public IAgentFace CreateProxy(LoadedKubeProxyConfiguration configuration, FaceServices services) =>
-        throw new NotSupportedException("kube-proxy is not supported yet in this build: its composition is missing");
+        new ProxyFace(configuration, services);
 }
 
 /// <summary>The kubelet half.</summary>
