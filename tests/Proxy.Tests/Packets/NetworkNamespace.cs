@@ -11,7 +11,7 @@ namespace NodeAgent.Proxy.Tests.Packets;
 internal sealed partial class NetworkNamespace : IDisposable
 {
     private const int CloneNewNet = 0x40000000;
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(1.5);
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(2.5);
     private readonly List<Socket> _servers = [];
 
     public NetworkNamespace(string name)

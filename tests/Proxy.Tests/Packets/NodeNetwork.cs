@@ -21,6 +21,7 @@ internal sealed class NodeNetwork : IDisposable
     private static int _count;
     private readonly string _prefix = $"px{Environment.ProcessId % 10000}n{Interlocked.Increment(ref _count)}";
     private readonly IPFamily _family;
+    private readonly List<(NetworkNamespace Part, string Network, string Network6)> _parts = [];
 
     public NodeNetwork(string backend, IPFamily family = IPFamily.IPv4, LocalTrafficDetector? local = null)
     {
@@ -116,7 +117,26 @@ internal sealed class NodeNetwork : IDisposable
         });
     }
 
-    public async Task ProgramAsync() => Assert.True(await Proxier.SyncAsync(default));
+    /// <summary>Programs what is wanted; the first time when every neighbour has been found, which takes IPv6 seconds.</summary>
+    public async Task ProgramAsync()
+    {
+        foreach ((NetworkNamespace part, string v4, string v6) in _parts)
+        {
+            await ConnectAsync(part, Address(v4 + ".1", v6 + "::1"));
+            await ConnectAsync(Node, Address(v4 + ".2", v6 + "::2"));
+        }
+
+        _parts.Clear();
+        Assert.True(await Proxier.SyncAsync(default));
+    }
+
+    private static async Task ConnectAsync(NetworkNamespace from, string to)
+    {
+        for (int attempt = 0; await from.AskTcpAsync(to, 9) != "refused"; attempt++)
+        {
+            Assert.True(attempt < 5, $"{from.Name} does not reach {to}");
+        }
+    }
 
     public void Dispose()
     {
@@ -141,6 +161,7 @@ internal sealed class NodeNetwork : IDisposable
         part.Ip("link set eth0 up");
         part.Ip($"route add default via {network}.1");
         part.Ip($"-6 route add default via {network6}::1");
+        _parts.Add((part, network, network6));
         return part;
     }
 }
