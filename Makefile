@@ -8,7 +8,7 @@ OUTPUT ?= out/$(RID)
 VERSION := $(shell sed -n 's:.*<Version>\(.*\)</Version>.*:\1:p' Directory.Build.props)
 DEB_ARCH = $(if $(filter linux-arm64,$(RID)),arm64,amd64)
 
-.PHONY: build test test-unit demo demo-down conformance bench format publish deb clean
+.PHONY: build test test-unit demo demo-down conformance format publish deb clean
 
 ## build: everything, warnings are errors
 build:
@@ -34,10 +34,6 @@ demo-down:
 ## conformance: Kubernetes' own e2e suite against a node of ours; FOCUS chooses (sudo; needs ginkgo, e2e.test, kubectl and images)
 conformance:
 	tests/conformance.sh
-
-## bench: benchmarks; prints a table
-bench:
-	$(DOTNET) run --project bench/Bench/Bench.csproj -c Release
 
 ## format: fails where the layout of a file is not that of .editorconfig
 format:
