@@ -40,15 +40,16 @@ public sealed partial class HostNetwork(HarnessOptions options)
         await Tool.RunAsync("modprobe", ["br_netfilter"]).ContinueWith(_ => { }, TaskScheduler.Default);
         Set("net/ipv4/ip_forward", "1");
         if (File.Exists("/proc/sys/net/bridge/bridge-nf-call-iptables")) Set("net/bridge/bridge-nf-call-iptables", "1");
-        foreach (string range in new[] { options.ServiceRange, options.PodRange })
-            await Tool.MustAsync("ip", "route", "replace", "blackhole", range);
+        await Tool.MustAsync("ip", "route", "replace", "blackhole", options.PodRange);
+        // A black hole would refuse connect() on the host before the rules see the packet; what no rule takes ends on loopback.
+        await Tool.MustAsync("ip", "route", "replace", options.ServiceRange, "dev", "lo", "src", Ports.OwnAddress().ToString());
     }
 
     /// <summary>Puts routes, bridge, chains and settings back.</summary>
     public async Task RestoreAsync()
     {
-        foreach (string range in new[] { options.ServiceRange, options.PodRange })
-            await Tool.RunAsync("ip", ["route", "del", "blackhole", range]);
+        await Tool.RunAsync("ip", ["route", "del", "blackhole", options.PodRange]);
+        await Tool.RunAsync("ip", ["route", "del", options.ServiceRange, "dev", "lo"]);
         await Tool.RunAsync("ip", ["link", "del", options.Prefix]);
         foreach (string family in new[] { "iptables", "ip6tables" })
             await RemoveChainsAsync(family);
