@@ -1,4 +1,5 @@
 using Microsoft.Extensions.Logging;
+using NodeAgent.Cri;
 using NodeAgent.Kubelet.Pleg;
 using NodeAgent.Kubelet.Pods;
 using NodeAgent.Kubelet.Resources;
@@ -79,7 +80,7 @@ public sealed partial class Housekeeper(HousekeepingParts parts, Func<bool> allS
             }
             else
             {
-                await parts.Runtime.RemovePodAsync(status, cancellationToken);
+                await RemoveDeadAsync(status, cancellationToken);
             }
         }
 
@@ -91,6 +92,19 @@ public sealed partial class Housekeeper(HousekeepingParts parts, Func<bool> allS
         foreach (PodUid uid in cgroups.Where(uid => !handled.Contains(uid)))
         {
             await parts.Cgroups.RemoveAsync(uid, cancellationToken);
+        }
+    }
+
+    // One pod that cannot be removed yet keeps no other from being removed.
+    private async Task RemoveDeadAsync(RuntimePodStatus status, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await parts.Runtime.RemovePodAsync(status, cancellationToken);
+        }
+        catch (Exception e) when (e is CriException or IOException or UnauthorizedAccessException)
+        {
+            LogDeadStays(status.Pod, e.Message);
         }
     }
 
@@ -123,6 +137,9 @@ public sealed partial class Housekeeper(HousekeepingParts parts, Func<bool> allS
 
     [LoggerMessage(2501, LogLevel.Information, "Pod {Pod} runs but no source wants it: it is ended")]
     private partial void LogOrphan(PodRef pod);
+
+    [LoggerMessage(2503, LogLevel.Warning, "What is left of pod {Pod} in the runtime cannot be removed yet: {Error}")]
+    private partial void LogDeadStays(PodRef pod, string error);
 
     [LoggerMessage(2502, LogLevel.Warning, "Folder of pod {Uid}, which is gone, cannot be removed yet: {Error}")]
     private partial void LogFolderStays(PodUid uid, string error);

@@ -63,6 +63,11 @@ public sealed partial class ContainerGarbageCollector(IRuntimeService runtime, K
                 .Where(c => c.State == RuntimeContainerState.Exited)
                 .OrderByDescending(c => c.CreatedAt);
             dead.AddRange(exists ? ended.Skip(Math.Max(kept, 0)) : ended);
+            if (exists)
+            {
+                // Created and passed over by a later attempt: it will never be started.
+                dead.AddRange(attempts.Where(c => c.State == RuntimeContainerState.Created && attempts.Any(o => o.RestartCount > c.RestartCount)));
+            }
         }
 
         HashSet<string> used = [.. pod.Containers.Except(dead).Select(c => c.SandboxId)];

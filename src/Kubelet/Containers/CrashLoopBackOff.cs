@@ -4,47 +4,45 @@ using NodeAgent.Kubelet.Pods;
 
 namespace NodeAgent.Kubelet.Containers;
 
-/// <summary>How long a container that ended waits before it runs again: doubles with each end, forgets after running long enough.</summary>
-/// <param name="initial">First delay.</param>
-/// <param name="longest">Cap.</param>
+/// <summary>
+/// How long a container that keeps ending waits for its next start: nothing after the first end, then the initial delay, doubled with
+/// every start up to the longest. Ten minutes between a start and the next end begin anew. After a restart of the agent the gap between
+/// the last two attempts tells what was waited before. Source: pkg/kubelet/kuberuntime (doBackOff), client-go util/flowcontrol.
+/// </summary>
 internal sealed class CrashLoopBackOff(TimeSpan initial, TimeSpan longest)
 {
     private static readonly TimeSpan ResetAfter = TimeSpan.FromSeconds(600);
-    private readonly ConcurrentDictionary<(PodUid Pod, string Container, string Image), (DateTimeOffset End, TimeSpan Delay)> _entries = new();
+    private readonly ConcurrentDictionary<(PodUid Pod, string Container, string Image), Entry> _entries = new();
 
-    /// <summary>Time left until the container may start, and the delay it is part of; null where it may start now.</summary>
-    public (TimeSpan Left, TimeSpan Delay)? Check(PodUid pod, string image, RuntimeContainerStatus ended, DateTimeOffset now)
+    /// <param name="pod">Whose.</param>
+    /// <param name="image">As in the spec: another image begins anew.</param>
+    /// <param name="ended">Ended attempts of the container, newest first; it counts from the end of the newest.</param>
+    /// <param name="now">The time.</param>
+    /// <returns>Null when the start may be made now, which is then taken as made; else what is left and the whole delay.</returns>
+    public (TimeSpan Left, TimeSpan Delay)? Check(PodUid pod, string image, IReadOnlyList<RuntimeContainerStatus> ended, DateTimeOffset now)
     {
-        var key = (pod, ended.Name, image);
-        if (ended.FinishedAt == default)
+        if (ended is not [var newest, ..] || newest.FinishedAt == default)
         {
             return null;
         }
 
-        TimeSpan first = initial < longest ? initial : longest;
-        if (!_entries.TryGetValue(key, out var entry))
+        var key = (pod, newest.Name, image);
+        Entry entry = _entries.TryGetValue(key, out Entry? known) ? known : new Entry(Waited(ended), newest.StartedAt, null);
+        if (entry.Passed == newest.FinishedAt)
         {
-            // The first end is followed by a start at once; after a restart of the agent the count tells how often it ended.
-            entry = (ended.FinishedAt, ended.RestartCount <= 1 ? TimeSpan.Zero : Doubled(first, ended.RestartCount - 2));
-            entry.Delay = ended.RestartCount == 0 ? TimeSpan.Zero : entry.Delay == TimeSpan.Zero ? first : entry.Delay;
-            _entries[key] = entry;
-        }
-        else if (entry.End != ended.FinishedAt)
-        {
-            bool ranLong = ended.FinishedAt - ended.StartedAt > ResetAfter;
-            TimeSpan next = entry.Delay == TimeSpan.Zero ? first : entry.Delay * 2;
-            entry = (ended.FinishedAt, ranLong ? TimeSpan.Zero : next < longest ? next : longest);
-            _entries[key] = entry;
+            // The start after this end was allowed and did not come to be: it is not a new end.
+            return null;
         }
 
-        TimeSpan left = entry.End + entry.Delay - now;
-        return left > TimeSpan.Zero ? (left, entry.Delay) : null;
-    }
+        TimeSpan delay = newest.FinishedAt - entry.StartedAt > ResetAfter || entry.Waited is not { } waited ? TimeSpan.Zero : Following(waited);
+        TimeSpan left = newest.FinishedAt + delay - now;
+        if (left > TimeSpan.Zero)
+        {
+            return (left < delay ? left : delay, delay);
+        }
 
-    private TimeSpan Doubled(TimeSpan first, int times)
-    {
-        TimeSpan delay = first * Math.Pow(2, Math.Min(times + 1, 20));
-        return delay < longest ? delay : longest;
+        _entries[key] = new Entry(delay, now, newest.FinishedAt);
+        return null;
     }
 
     public void Forget(PodUid pod)
@@ -54,4 +52,31 @@ internal sealed class CrashLoopBackOff(TimeSpan initial, TimeSpan longest)
             _entries.TryRemove(key, out _);
         }
     }
+
+    private TimeSpan Following(TimeSpan waited) => Capped(waited == TimeSpan.Zero ? initial : waited * 2);
+
+    private TimeSpan Capped(TimeSpan delay) => delay < longest ? delay : longest;
+
+    // What was waited before the newest attempt: null when it was the first one.
+    private TimeSpan? Waited(IReadOnlyList<RuntimeContainerStatus> ended)
+    {
+        if (ended[0].RestartCount == 0)
+        {
+            return null;
+        }
+
+        TimeSpan gap = ended.Count > 1 && ended[1].FinishedAt != default ? ended[0].StartedAt - ended[1].FinishedAt : TimeSpan.Zero;
+        TimeSpan waited = TimeSpan.Zero;
+        for (TimeSpan next = Capped(initial); next <= gap && next > waited; next = Following(next))
+        {
+            waited = next;
+        }
+
+        return waited;
+    }
+
+    /// <param name="Waited">Before the last start; null = nothing ended before it.</param>
+    /// <param name="StartedAt">When the last start was made.</param>
+    /// <param name="Passed">The end after which the last start was allowed.</param>
+    private sealed record Entry(TimeSpan? Waited, DateTimeOffset StartedAt, DateTimeOffset? Passed);
 }

@@ -38,7 +38,9 @@ public sealed record RuntimeManagerNeeds(
 /// <summary>Pods in terms of the runtime's sandboxes and containers. Source: pkg/kubelet/kuberuntime/kuberuntime_manager.go.</summary>
 public sealed partial class RuntimeManager : IPodRuntime, IDisposable
 {
+    private const string SandboxName = "";
     private static readonly TimeSpan FirstRestartDelay = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan FailedAgainAfter = TimeSpan.FromSeconds(10);
     private readonly IRuntimeService _runtime;
     private readonly RuntimeManagerOptions _options;
     private readonly RuntimeManagerNeeds _needs;
@@ -50,6 +52,7 @@ public sealed partial class RuntimeManager : IPodRuntime, IDisposable
     private readonly LifecycleHooks _hooks;
     private readonly ContainerStopper _stopper;
     private readonly CrashLoopBackOff _backOff;
+    private readonly AttemptNumbers _attempts = new();
 
     /// <summary>Makes the manager; nothing is called before it is asked.</summary>
     public RuntimeManager(
@@ -97,7 +100,8 @@ public sealed partial class RuntimeManager : IPodRuntime, IDisposable
         PodSandboxConfig config;
         try
         {
-            config = SandboxConfig(pod, actions.CreateSandbox ? actions.Attempt : request.Status.Sandboxes[0].Attempt, request.CgroupParent);
+            uint attempt = Math.Max(actions.Attempt, _attempts.After(pod.Uid, SandboxName));
+            config = SandboxConfig(pod, actions.CreateSandbox ? attempt : request.Status.Sandboxes[0].Attempt, request.CgroupParent);
             if (actions.CreateSandbox)
             {
                 pass.Changed = true;
@@ -105,7 +109,7 @@ public sealed partial class RuntimeManager : IPodRuntime, IDisposable
                 ips = pod.IsHostNetwork ? request.HostIPs : own;
             }
         }
-        catch (Exception e) when (e is CriException or FormatException or Kubernetes.Rest.KubernetesException)
+        catch (Exception e) when (e is CriException or FormatException or Kubernetes.Rest.KubernetesException or IOException or UnauthorizedAccessException)
         {
             _needs.Events.Record(pod, null, "Warning", "FailedCreatePodSandBox", $"Failed to create pod sandbox: {e.Message}");
             pass.Error = $"failed to create pod sandbox: {e.Message}";
@@ -191,7 +195,17 @@ public sealed partial class RuntimeManager : IPodRuntime, IDisposable
             | UnixFileMode.GroupRead | UnixFileMode.GroupExecute | UnixFileMode.OtherRead | UnixFileMode.OtherExecute;
         Directory.CreateDirectory(config.LogDirectory, mode);
         cancellationToken.ThrowIfCancellationRequested();
-        string id = (await _runtime.RunPodSandboxAsync(new RunPodSandboxRequest { Config = config, RuntimeHandler = handler }, cancellationToken)).PodSandboxId;
+        string id;
+        try
+        {
+            id = (await _runtime.RunPodSandboxAsync(new RunPodSandboxRequest { Config = config, RuntimeHandler = handler }, CancellationToken.None)).PodSandboxId;
+        }
+        catch (CriException e) when (AttemptNumbers.OutcomeUnknown(e))
+        {
+            _attempts.Used(pod.Uid, SandboxName, config.Metadata.Attempt);
+            throw;
+        }
+
         PodSandboxStatus status = (await _runtime.PodSandboxStatusAsync(new PodSandboxStatusRequest { PodSandboxId = id }, cancellationToken)).Status;
         IEnumerable<string> ips = status.Network is { } n ? [n.Ip, .. n.AdditionalIps.Select(a => a.Ip)] : [];
         return (id, [.. ips.Where(ip => System.Net.IPAddress.TryParse(ip, out _))]);
@@ -203,7 +217,8 @@ public sealed partial class RuntimeManager : IPodRuntime, IDisposable
         Pod pod = request.Pod;
         string name = c.Name ?? "";
         RuntimeContainerStatus? last = request.Status.Find(name);
-        if (last is { State: RuntimeContainerState.Exited } && target is null && _backOff.Check(pod.Uid, c.Image ?? "", last, _time.GetUtcNow()) is var (left, delay))
+        RuntimeContainerStatus[] ended = [.. request.Status.Containers.Where(s => s.Name == name && s.State == RuntimeContainerState.Exited)];
+        if (target is null && _backOff.Check(pod.Uid, c.Image ?? "", ended, _time.GetUtcNow()) is var (left, delay))
         {
             string where = $"{pod.Metadata.Name}_{pod.Metadata.Namespace}({pod.Metadata.Uid})";
             _needs.Events.Record(pod, name, "Warning", "BackOff", $"Back-off restarting failed container {name} in pod {where}");
@@ -244,14 +259,24 @@ public sealed partial class RuntimeManager : IPodRuntime, IDisposable
 
         cancellationToken.ThrowIfCancellationRequested();
         pass.Changed = true;
+        if (!await RemoveNeverStartedAsync(pod, name, request.Status, pass))
+        {
+            return;
+        }
+
         string id;
         try
         {
             Directory.CreateDirectory(Path.Combine(config.LogDirectory, name));
             id = (await _runtime.CreateContainerAsync(new CreateContainerRequest { PodSandboxId = sandbox, Config = built, SandboxConfig = config }, CancellationToken.None)).ContainerId;
         }
-        catch (CriException e)
+        catch (Exception e) when (e is CriException or IOException or UnauthorizedAccessException)
         {
+            if (e is CriException cri && AttemptNumbers.OutcomeUnknown(cri))
+            {
+                _attempts.Used(pod.Uid, name, built.Metadata.Attempt);
+            }
+
             Fail(pod, name, "CreateContainerError", e.Message, pass);
             return;
         }
@@ -297,9 +322,10 @@ public sealed partial class RuntimeManager : IPodRuntime, IDisposable
     /// <summary>One more than the last attempt; where the runtime has forgotten it, one more than the API or the log files remember.</summary>
     private int RestartCount(Pod pod, string name, RuntimeContainerStatus? last, PodSyncRequest request)
     {
+        int unknown = (int)_attempts.After(pod.Uid, name);
         if (last is not null)
         {
-            return last.RestartCount + 1;
+            return Math.Max(last.RestartCount + 1, unknown);
         }
 
         int fromLogs = -1;
@@ -310,7 +336,34 @@ public sealed partial class RuntimeManager : IPodRuntime, IDisposable
             fromLogs = int.TryParse(number, out int n) && n > fromLogs ? n : fromLogs;
         }
 
-        return fromLogs + 1;
+        return Math.Max(Math.Max(fromLogs + 1, unknown), Told(request.LastPodStatus, name));
+    }
+
+    // Where the runtime and the logs have forgotten the container, what was told of it counts on.
+    private static int Told(PodStatus? told, string name) =>
+        told?.ContainerStatuses.Concat(told.InitContainerStatuses).FirstOrDefault(s => s.Name == name)?.RestartCount ?? 0;
+
+    // What became of its start is not known, so it must be out of the way before another of its name is made.
+    private async Task<bool> RemoveNeverStartedAsync(Pod pod, string name, RuntimePodStatus status, Pass pass)
+    {
+        foreach (RuntimeContainerStatus c in status.Containers.Where(c => c.Name == name && c.State == RuntimeContainerState.Created))
+        {
+            try
+            {
+                await _runtime.RemoveContainerAsync(new RemoveContainerRequest { ContainerId = c.Id.Id }, CancellationToken.None);
+            }
+            catch (CriException e) when (e.Kind == CriErrorKind.NotFound)
+            {
+                // Gone already.
+            }
+            catch (CriException e)
+            {
+                Fail(pod, name, "RunContainerError", $"an earlier attempt was created and not started, it could not be removed: {e.Message}", pass);
+                return false;
+            }
+        }
+
+        return true;
     }
 
     private void Fail(Pod pod, string name, string reason, string message, Pass pass)
@@ -347,11 +400,14 @@ public sealed partial class RuntimeManager : IPodRuntime, IDisposable
         }
     }
 
-    private async Task StopSandboxAsync(string id)
+    private Task StopSandboxAsync(string id) =>
+        IgnoringGoneAsync(_runtime.StopPodSandboxAsync(new StopPodSandboxRequest { PodSandboxId = id }, CancellationToken.None));
+
+    private static async Task IgnoringGoneAsync(Task call)
     {
         try
         {
-            await _runtime.StopPodSandboxAsync(new StopPodSandboxRequest { PodSandboxId = id }, CancellationToken.None);
+            await call;
         }
         catch (CriException e) when (e.Kind == CriErrorKind.NotFound)
         {
@@ -370,13 +426,13 @@ public sealed partial class RuntimeManager : IPodRuntime, IDisposable
         foreach (RuntimeContainerStatus c in status.Containers)
         {
             ContainerLogLinks.Remove(ContainerLogLinks.FolderOf(_needs.Paths), ContainerLogLinks.NameOf(status.Pod, c.Name, c.Id.Id));
-            await _runtime.RemoveContainerAsync(new RemoveContainerRequest { ContainerId = c.Id.Id }, CancellationToken.None);
+            await IgnoringGoneAsync(_runtime.RemoveContainerAsync(new RemoveContainerRequest { ContainerId = c.Id.Id }, CancellationToken.None));
         }
 
         foreach (RuntimeSandboxStatus s in status.Sandboxes)
         {
             await StopSandboxAsync(s.Id);
-            await _runtime.RemovePodSandboxAsync(new RemovePodSandboxRequest { PodSandboxId = s.Id }, CancellationToken.None);
+            await IgnoringGoneAsync(_runtime.RemovePodSandboxAsync(new RemovePodSandboxRequest { PodSandboxId = s.Id }, CancellationToken.None));
         }
 
         string logs = _needs.Paths.PodLogFolder(status.Pod);
@@ -392,6 +448,7 @@ public sealed partial class RuntimeManager : IPodRuntime, IDisposable
     {
         _images.Forget(uid);
         _backOff.Forget(uid);
+        _attempts.Forget(uid);
     }
 
     /// <inheritdoc/>
@@ -425,7 +482,8 @@ public sealed partial class RuntimeManager : IPodRuntime, IDisposable
         public void Wait(string container, string reason, string message, TimeSpan? retry)
         {
             _waiting[container] = new ContainerWaiting(reason, message);
-            _retry = retry is { } r && (_retry is null || r < _retry) ? r : _retry;
+            TimeSpan r = retry ?? FailedAgainAfter;
+            _retry = _retry is null || r < _retry ? r : _retry;
         }
 
         public PodSyncResult Result() => new() { Waiting = _waiting.ToImmutableDictionary(), Error = Error, RetryAfter = _retry, Changed = Changed };

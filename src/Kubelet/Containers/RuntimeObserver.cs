@@ -32,7 +32,8 @@ internal sealed class RuntimeObserver(IRuntimeService runtime, TimeProvider time
         var sandboxes = (await runtime.ListPodSandboxAsync(new ListPodSandboxRequest(), cancellationToken)).Items;
         var containers = (await runtime.ListContainersAsync(new ListContainersRequest(), cancellationToken)).Containers;
         var pods = new Dictionary<PodUid, (PodRef Pod, List<RuntimeSandboxStatus> Sandboxes, List<RuntimeContainerStatus> Containers)>();
-        foreach (PodSandbox s in sandboxes.Where(s => s.Metadata is not null))
+        // What does not carry our labels belongs to somebody else.
+        foreach (PodSandbox s in sandboxes.Where(s => s.Metadata is not null && s.Labels.GetValueOrDefault(CriNames.PodUid, "") == s.Metadata.Uid))
         {
             var pod = new PodRef(s.Metadata.Namespace, s.Metadata.Name, new PodUid(s.Metadata.Uid));
             (pods.TryGetValue(pod.Uid, out var entry) ? entry : pods[pod.Uid] = (pod, [], [])).Sandboxes.Add(Listed(s));
@@ -40,7 +41,6 @@ internal sealed class RuntimeObserver(IRuntimeService runtime, TimeProvider time
 
         foreach (CriContainer c in containers)
         {
-            // Containers without our labels belong to somebody else.
             if (c.Labels.TryGetValue(CriNames.PodUid, out string? uid) && c.Metadata is not null && c.Labels.TryGetValue(CriNames.PodName, out string? podName))
             {
                 var pod = new PodRef(c.Labels.GetValueOrDefault(CriNames.PodNamespace, ""), podName, new PodUid(uid));
@@ -51,7 +51,7 @@ internal sealed class RuntimeObserver(IRuntimeService runtime, TimeProvider time
         return
         [
             .. pods.Values.Select(p => new RuntimePodListing(
-                p.Pod, [.. p.Sandboxes.OrderByDescending(s => s.CreatedAt)], [.. p.Containers.OrderByDescending(c => c.CreatedAt)])),
+                p.Pod, [.. p.Sandboxes.OrderByDescending(s => s.CreatedAt)], [.. Newest(p.Containers)])),
         ];
     }
 
@@ -86,7 +86,7 @@ internal sealed class RuntimeObserver(IRuntimeService runtime, TimeProvider time
             Pod = pod,
             ObservedAt = now,
             Sandboxes = [.. seen],
-            Containers = [.. statuses.OrderByDescending(c => c.CreatedAt)],
+            Containers = [.. Newest(statuses)],
         };
     }
 
@@ -194,6 +194,10 @@ internal sealed class RuntimeObserver(IRuntimeService runtime, TimeProvider time
         return text.Length <= LargestLogMessage ? text.ToString() : text.ToString(text.Length - LargestLogMessage, LargestLogMessage);
     }
 
+    // By attempt first: a create that the runtime finished late is not newer than the attempt made after it.
+    private static IEnumerable<RuntimeContainerStatus> Newest(IEnumerable<RuntimeContainerStatus> containers) =>
+        containers.OrderByDescending(c => c.RestartCount).ThenByDescending(c => c.CreatedAt);
+
     private static RuntimeSandboxStatus Listed(PodSandbox s) => new()
     {
         Id = s.Id,
@@ -217,7 +221,7 @@ internal sealed class RuntimeObserver(IRuntimeService runtime, TimeProvider time
 
     private static int Restarts(Google.Protobuf.Collections.MapField<string, string> annotations, uint attempt) =>
         annotations.TryGetValue(CriNames.RestartCount, out string? text) && int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out int count)
-            ? count : (int)Math.Min(attempt, int.MaxValue);
+            ? Math.Max(count, (int)Math.Min(attempt, int.MaxValue)) : (int)Math.Min(attempt, int.MaxValue);
 
     private static RuntimeContainerState State(ContainerState state) => state switch
     {

@@ -83,8 +83,17 @@ public sealed partial class PodLifecycleEventGenerator(
     }
 
     /// <summary>Reads a pod's status now; concurrent callers share a read that began after they asked.</summary>
-    public Task<RuntimePodStatus?> RelistPodAsync(PodRef pod, CancellationToken cancellationToken) =>
-        _relists.GetOrAdd(pod.Uid, _ => new PodRelist()).RunAsync(() => ReadAsync(pod), cancellationToken);
+    public async Task<RuntimePodStatus?> RelistPodAsync(PodRef pod, CancellationToken cancellationToken)
+    {
+        while (true)
+        {
+            PodRelist relist = _relists.GetOrAdd(pod.Uid, _ => new PodRelist());
+            if (relist.Run(() => ReadAsync(pod, relist)) is { } reading)
+            {
+                return await reading.WaitAsync(cancellationToken);
+            }
+        }
+    }
 
     /// <summary>Looks at what an event names, again after 50, 200 and 800 ms while the status does not bear the event out.</summary>
     public async Task HandleEventAsync(RuntimeEvent e, CancellationToken cancellationToken)
@@ -191,7 +200,7 @@ public sealed partial class PodLifecycleEventGenerator(
         }
     }
 
-    private async Task<RuntimePodStatus?> ReadAsync(PodRef pod)
+    private async Task<RuntimePodStatus?> ReadAsync(PodRef pod, PodRelist relist)
     {
         RuntimePodStatus status = await runtime.GetPodStatusAsync(pod, CancellationToken.None);
         RuntimePodStatus? before = cache.Get(pod.Uid);
@@ -199,7 +208,10 @@ public sealed partial class PodLifecycleEventGenerator(
         if (nothing)
         {
             cache.Remove(pod.Uid);
-            _relists.TryRemove(pod.Uid, out _);
+            if (relist.TryRetire())
+            {
+                _relists.TryRemove(new KeyValuePair<PodUid, PodRelist>(pod.Uid, relist));
+            }
         }
         else if (!cache.Set(status))
         {
@@ -237,22 +249,29 @@ public sealed partial class PodLifecycleEventGenerator(
         private Task<RuntimePodStatus?>? _current;
         private Task<RuntimePodStatus?>? _next;
 
-        public Task<RuntimePodStatus?> RunAsync(Func<Task<RuntimePodStatus?>> read, CancellationToken cancellationToken)
+        private bool _retired;
+
+        // Null: this one is done with, the caller takes a new one.
+        public Task<RuntimePodStatus?>? Run(Func<Task<RuntimePodStatus?>> read)
         {
-            Task<RuntimePodStatus?> mine;
             lock (_lock)
             {
-                if (_current is null || _current.IsCompleted)
+                if (_retired)
                 {
-                    mine = _current = read();
+                    return null;
                 }
-                else
-                {
-                    mine = _next ??= AfterAsync(_current, read);
-                }
-            }
 
-            return mine.WaitAsync(cancellationToken);
+                return _current is null || _current.IsCompleted ? _current = read() : _next ??= AfterAsync(_current, read);
+            }
+        }
+
+        // Only where nobody waits for a read to come: two reads at once could undo each other.
+        public bool TryRetire()
+        {
+            lock (_lock)
+            {
+                return _retired = _next is null;
+            }
         }
 
         private async Task<RuntimePodStatus?> AfterAsync(Task<RuntimePodStatus?> before, Func<Task<RuntimePodStatus?>> read)

@@ -105,7 +105,7 @@ public sealed partial class StatusManager(
         {
             lock (_lock)
             {
-                _pod = pod;
+                _pod = Newest(pod);
                 if (Status is not null && PodStatusMerge.Same(Status, status))
                 {
                     return;
@@ -122,7 +122,7 @@ public sealed partial class StatusManager(
         {
             lock (_lock)
             {
-                _pod = pod;
+                _pod = Newest(pod);
                 _finish = true;
             }
 
@@ -159,6 +159,9 @@ public sealed partial class StatusManager(
 
             _retry.Dispose();
         }
+
+        // A worker's pod is the one its pass began with; the deletion may have come since.
+        private Pod Newest(Pod pod) => _owner.Newest(pod);
 
         private void Kick()
         {
@@ -212,9 +215,13 @@ public sealed partial class StatusManager(
                 }
                 catch (Exception e)
                 {
-                    _owner.LogWriteFailed(pod.Ref, e.Message);
                     lock (_lock)
                     {
+                        if (_failures == 0)
+                        {
+                            _owner.LogWriteFailed(pod.Ref, e.Message);
+                        }
+
                         _running = false;
                         TimeSpan delay = TimeSpan.FromMilliseconds(200) * Math.Pow(2, Math.Min(_failures++, 8));
                         if (!_ended)
@@ -228,6 +235,8 @@ public sealed partial class StatusManager(
             }
         }
     }
+
+    private Pod Newest(Pod pod) => pods.Get(pod.Uid) ?? pod;
 
     private TimeProvider Clock => time;
 

@@ -27,7 +27,7 @@ public static class PodActionPlanner
         }
 
         RuntimeSandboxStatus newest = status.Sandboxes[0];
-        uint next = newest.Attempt + 1;
+        uint next = status.Sandboxes.Max(s => s.Attempt) + 1;
         bool fits = status.Sandboxes.Count(s => s.State == RuntimeSandboxState.Ready) == 1
             && newest.State == RuntimeSandboxState.Ready
             && newest.HostNetwork == pod.IsHostNetwork
@@ -37,14 +37,14 @@ public static class PodActionPlanner
 
     private static PodActions WithNewSandbox(Pod pod, RuntimePodStatus status, uint attempt)
     {
-        bool ranOnce = attempt > 0 && !status.Containers.IsEmpty;
+        bool ranOnce = attempt > 0 && status.Containers.Any(c => c.State != RuntimeContainerState.Created);
         if (pod.Spec.RestartPolicy == "Never" && ranOnce && pod.Spec.Containers.All(c => c.RestartPolicy is null))
         {
             // It ran and may not run again: nothing is made, what is left is killed.
             return new PodActions { KillPod = true };
         }
 
-        var wanted = pod.Spec.Containers.Where(c => status.Find(c.Name) is not { } s || RestartPolicies.Restarts(pod, c, s)).ToImmutableArray();
+        var wanted = pod.Spec.Containers.Where(c => status.Find(c.Name) is not { } s || RestartPolicies.RunsInNewSandbox(pod, c, s)).ToImmutableArray();
         if (wanted.IsEmpty)
         {
             return new PodActions { KillPod = status.AnythingRunning };
@@ -85,6 +85,10 @@ public static class PodActionPlanner
             return new PodActions { KillPod = true };
         }
 
+        // Whatever made it, a name never runs twice.
+        kill.AddRange(now.Containers
+            .Where(c => c.State == RuntimeContainerState.Running && Names(pod).Contains(c.Name) && now.Find(c.Name) != c)
+            .Select(c => new KillAction(c, null, $"Container {c.Name} runs twice, the older one is ended")));
         kill.AddRange(now.Containers
             .Where(c => c.State is RuntimeContainerState.Running or RuntimeContainerState.Unknown && !Names(pod).Contains(c.Name))
             .Select(c => new KillAction(c, null, $"Container {c.Name} is not in the pod any more")));
@@ -238,6 +242,14 @@ internal static class RestartPolicies
         };
 
     /// <summary>Whether a container that is killed for a failed probe runs again.</summary>
+    // What runs in the old sandbox is killed with it, and what was only created has not run.
+    public static bool RunsInNewSandbox(Pod pod, Container c, RuntimeContainerStatus s) => s.State switch
+    {
+        RuntimeContainerState.Created => true,
+        RuntimeContainerState.Running => RestartsAfterFailure(pod, c),
+        _ => Restarts(pod, c, s),
+    };
+
     public static bool RestartsAfterFailure(Pod pod, Container c) => Policy(pod, c, exitCode: 137) != "Never";
 
     /// <summary>Whether a failed regular init container runs again.</summary>

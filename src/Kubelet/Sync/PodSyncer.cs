@@ -87,8 +87,7 @@ public sealed partial class PodSyncer(PodSyncParts parts, PodSyncSurroundings no
         StartGate.Ticket? turn = observed.AnythingRunning || pod.IsCritical ? null : await node.Starts.EnterAsync(cancellationToken);
         using (turn)
         {
-            await parts.Cgroups.EnsureAsync(pod, cancellationToken);
-            PodFolders.Ensure(node.Paths, pod.Uid);
+            await PrepareAsync(pod, cancellationToken);
             ImmutableDictionary<string, MountedVolume> volumes;
             try
             {
@@ -104,7 +103,10 @@ public sealed partial class PodSyncer(PodSyncParts parts, PodSyncSurroundings no
 
             parts.Probes.AddPod(pod);
             var request = new PodSyncRequest(pod, observed, volumes, parts.Cgroups.CgroupParent(pod), node.Node.HostIPs, node.Statuses.Get(pod.Uid));
+            // Should the pass break off, nobody knows what it did: the runtime is asked before the next one.
+            memory.Looked = false;
             PodSyncResult result = await parts.Runtime.SyncPodAsync(request, cancellationToken);
+            memory.Looked = true;
             memory.Waiting = result.Waiting;
             if (result.Changed)
             {
@@ -122,6 +124,29 @@ public sealed partial class PodSyncer(PodSyncParts parts, PodSyncSurroundings no
             return status.Phase is "Failed" or "Succeeded"
                 ? new PodPassResult(PodPassOutcome.ReachedTerminalPhase)
                 : new PodPassResult(result.Succeeded ? PodPassOutcome.Done : PodPassOutcome.Again, Next(pod, status, result));
+        }
+    }
+
+    private async Task PrepareAsync(Pod pod, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await parts.Cgroups.EnsureAsync(pod, cancellationToken);
+        }
+        catch (Exception e) when (e is not OperationCanceledException)
+        {
+            node.Events.Record(pod, null, "Warning", "FailedCreatePodContainer", $"unable to ensure pod container exists: {e.Message}");
+            throw;
+        }
+
+        try
+        {
+            PodFolders.Ensure(node.Paths, pod.Uid);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            node.Events.Record(pod, null, "Warning", "FailedToMakePodDataDirectories", $"error making pod data directories: {e.Message}");
+            throw;
         }
     }
 
@@ -166,7 +191,9 @@ public sealed partial class PodSyncer(PodSyncParts parts, PodSyncSurroundings no
             return new PodPassResult(PodPassOutcome.Again, TimeSpan.FromSeconds(1));
         }
 
-        if (memory.Rejection is null)
+        // What ended in an earlier life of the agent has its last status already.
+        bool told = node.Statuses.Get(pod.Uid) is null && pod.Status.Phase is "Failed" or "Succeeded" && !pod.Status.ContainerStatuses.Any(s => s.State?.Running is not null);
+        if (memory.Rejection is null && !told)
         {
             Publish(pod, memory, observed);
         }

@@ -11,6 +11,7 @@ namespace NodeAgent.Kubelet.Workers;
 internal sealed partial class PodWorker
 {
     private static readonly TimeSpan FirstErrorDelay = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan LongestDelay = TimeSpan.FromDays(1);
     private static readonly TimeSpan LongestErrorDelay = TimeSpan.FromSeconds(10);
 
     private readonly Lock _lock = new();
@@ -189,6 +190,9 @@ internal sealed partial class PodWorker
         return (delay < LongestErrorDelay ? delay : LongestErrorDelay) * (1 + Random.Shared.NextDouble() / 2);
     }
 
+    // Timers take no more than 49 days; a deadline may lie decades ahead.
+    private static TimeSpan Within(TimeSpan delay) => delay < TimeSpan.Zero ? TimeSpan.Zero : delay < LongestDelay ? delay : LongestDelay;
+
     private void Finish(PodWorkerState passed, PodPassResult result, CancellationTokenSource pass)
     {
         bool finished;
@@ -207,7 +211,7 @@ internal sealed partial class PodWorker
                 _failures = 0;
             }
 
-            _timer.Change(result.RetryAfter is { } after && !moved ? after : Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+            _timer.Change(result.RetryAfter is { } after && !moved ? Within(after) : Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
             finished = _state.Phase == PodWorkPhase.Finished;
         }
 

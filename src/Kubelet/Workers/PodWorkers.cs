@@ -12,6 +12,7 @@ public sealed partial class PodWorkers
     private readonly Dictionary<PodUid, PodWorker> _workers = [];
     private readonly Dictionary<(string, string), List<PodUid>> _staticQueues = [];
     private readonly HashSet<PodUid> _gone = [];
+    private readonly Dictionary<PodUid, PodUpdate> _again = [];
     private readonly IPodSyncer _syncer;
     private readonly Func<PodUid, bool> _anythingRuns;
     private readonly PodWorkerContext _context;
@@ -53,9 +54,27 @@ public sealed partial class PodWorkers
 
                 worker = AddLocked(pod);
             }
+            else if (update.Kind == PodUpdateKind.Remove)
+            {
+                _again.Remove(pod.Uid);
+            }
+            else if (_gone.Contains(pod.Uid))
+            {
+                // It was gone and is wanted again before its end was reached (a manifest put back): it starts afresh afterwards.
+                _again[pod.Uid] = update;
+                return;
+            }
         }
 
         bool removed = update.Kind == PodUpdateKind.Remove;
+        if (removed)
+        {
+            lock (_lock)
+            {
+                _gone.Add(pod.Uid);
+            }
+        }
+
         worker.Post(pod, removed, kill: null, wake: update.Kind != PodUpdateKind.Reconcile || pod.Spec.ReadinessGates.Count > 0);
         if (removed)
         {
@@ -162,6 +181,7 @@ public sealed partial class PodWorkers
     private void Reap(PodWorker worker, bool left)
     {
         PodWorker? successor = null;
+        PodUpdate? again;
         lock (_lock)
         {
             if (left)
@@ -175,6 +195,7 @@ public sealed partial class PodWorkers
             }
 
             _gone.Remove(worker.Uid);
+            _again.Remove(worker.Uid, out again);
             if (worker.Pod.IsStatic)
             {
                 List<PodUid> queue = QueueOf(worker.Pod);
@@ -186,6 +207,10 @@ public sealed partial class PodWorkers
 
         _syncer.Forget(worker.Uid);
         successor?.Unblock();
+        if (again is not null)
+        {
+            Update(again with { Kind = PodUpdateKind.Add });
+        }
     }
 
     [LoggerMessage(2110, LogLevel.Information, "Static pod {Pod} waits until its predecessor of that name has ended")]

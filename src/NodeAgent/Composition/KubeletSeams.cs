@@ -92,6 +92,13 @@ internal sealed class NodeAdmission(
             }
 
             _admitted.RemoveWhere(uid => pods.Get(uid) is null);
+            if (pod.IsStatic && node.Current is null)
+            {
+                // Static pods run without an API server, and without it this node's object is not known.
+                _admitted.Add(pod.Uid);
+                return null;
+            }
+
             AdmitResult result = handlers.Admit(new AdmissionRequest(pod, node.Current, others) { Pressures = pressures() });
             if (result is AdmitResult.Rejected rejected)
             {

@@ -53,34 +53,4 @@ public sealed class ContainerGarbageTests
     [Fact]
     public void Links_lie_where_upstream_has_them() =>
         Assert.Equal("/var/log/containers", ContainerLogLinks.FolderOf(new KubeletPaths("/var/lib/kubelet", "/var/log/pods")));
-
-    [Theory]
-    [InlineData(0, 10)]
-    [InlineData(1, 10)]
-    [InlineData(2, 20)]
-    public void After_a_restart_of_the_agent_the_restart_count_tells_the_delay(int restarts, int seconds)
-    {
-        var backOff = new CrashLoopBackOff(TimeSpan.FromSeconds(10), TimeSpan.FromSeconds(300));
-        RuntimeContainerStatus ended = Container("a", State.Exited, attempt: restarts);
-        var found = backOff.Check(new PodUid("u"), "busybox", ended, ended.FinishedAt);
-        Assert.Equal(restarts == 0 ? null : seconds, found?.Delay.TotalSeconds);
-    }
-
-    [Fact]
-    public void Delays_double_up_to_the_cap_and_a_long_run_resets_them()
-    {
-        var backOff = new CrashLoopBackOff(TimeSpan.FromSeconds(10), TimeSpan.FromSeconds(300));
-        List<double> delays = [];
-        DateTimeOffset end = Start;
-        for (int attempt = 0; attempt < 8; attempt++)
-        {
-            end = end.AddMinutes(6);
-            RuntimeContainerStatus ended = Container("a", State.Exited, attempt: attempt) with { StartedAt = end.AddSeconds(-1), FinishedAt = end };
-            delays.Add(backOff.Check(new PodUid("u"), "busybox", ended, end)?.Delay.TotalSeconds ?? 0);
-        }
-
-        Assert.Equal([0, 10, 20, 40, 80, 160, 300, 300], delays);
-        RuntimeContainerStatus longRun = Container("a", State.Exited, attempt: 8) with { StartedAt = end, FinishedAt = end.AddMinutes(11) };
-        Assert.Null(backOff.Check(new PodUid("u"), "busybox", longRun, longRun.FinishedAt));
-    }
 }
