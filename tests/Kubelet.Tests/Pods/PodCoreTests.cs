@@ -1,0 +1,350 @@
+using NodeAgent.Cri.V1;
+using NodeAgent.FakeCriRuntime;
+using NodeAgent.Grpc;
+using NodeAgent.Kubelet.Pods;
+using NodeAgent.Kubernetes.Objects;
+using ContainerState = NodeAgent.Cri.V1.ContainerState;
+using Pod = NodeAgent.Kubernetes.Objects.Pod;
+
+namespace NodeAgent.Kubelet.Tests.Pods;
+
+public sealed class PodCoreTests
+{
+    private static bool NothingLeft(PodCore core) => core.Fake.Containers.IsEmpty && core.Fake.Sandboxes.IsEmpty
+        && (!Directory.Exists(core.Paths.Pods) || Directory.GetDirectories(core.Paths.Pods).Length == 0)
+        && (!Directory.Exists(core.Paths.PodLogs) || Directory.GetDirectories(core.Paths.PodLogs).Length == 0);
+
+    private static async Task<PodCore> RunningAsync(params Pod[] pods)
+    {
+        PodCore core = await PodCore.StartAsync();
+        foreach (Pod pod in pods.Length > 0 ? pods : [PodCore.Pod()])
+        {
+            core.Api.Put(pod);
+            await core.UntilAsync(() => core.Runs(pod.Metadata.Name!), "the pod runs");
+        }
+
+        return core;
+    }
+
+    [Fact]
+    public async Task A_pod_runs_is_deleted_and_leaves_nothing_and_the_api_object_goes_last()
+    {
+        await using PodCore core = await RunningAsync();
+        Assert.Equal(["RunPodSandbox", "CreateContainer", "StartContainer"], core.Changes());
+        Assert.InRange(core.Api.Patches, 1, 3);
+        core.Api.Delete("web");
+        await core.UntilAsync(() =>
+        {
+            bool gone = core.Api.Find("web") is null;
+            Assert.True(!gone || core.Fake.Containers.IsEmpty);
+            return gone;
+        }, "the API object goes");
+        await core.UntilAsync(() => NothingLeft(core) && core.Agent.Workers.Known.Count == 0, "nothing is left");
+        Assert.Empty(core.Breaches);
+    }
+
+    [Fact]
+    public async Task At_rest_there_are_no_calls_no_writes_and_no_timers_of_pods()
+    {
+        await using PodCore core = await RunningAsync([.. Enumerable.Range(0, 20).Select(i => PodCore.Pod($"p{i}"))]);
+        await core.PassAsync(TimeSpan.FromSeconds(20));
+        (int reads, int patches, int changes, int armed) = (core.Api.Reads, core.Api.Patches, core.Changes().Length, core.Time.Armed);
+        await core.PassAsync(TimeSpan.FromSeconds(60));
+        Assert.Equal((reads, patches, changes), (core.Api.Reads, core.Api.Patches, core.Changes().Length));
+        Assert.InRange(armed, 0, 10);
+    }
+
+    [Theory]
+    [InlineData("RunPodSandbox")]
+    [InlineData("CreateContainer")]
+    [InlineData("StartContainer")]
+    public async Task An_agent_killed_in_a_call_that_was_carried_out_starts_nothing_twice(string method)
+    {
+        await using PodCore core = await PodCore.StartAsync();
+        core.Fake.Behaviour.On(method, Reaction.NeverAfterwards, times: 1);
+        core.Api.Put(PodCore.Pod());
+        await core.UntilAsync(() => core.Changes().Contains(method), "the call");
+        core.KillAgent();
+        core.StartAgent();
+        await core.UntilAsync(() => core.Runs("web"), "the pod runs");
+        await core.PassAsync(TimeSpan.FromSeconds(30));
+        Assert.Single(core.Running());
+        Assert.Single(core.Fake.Sandboxes);
+        Assert.Single(core.Fake.Containers);
+        Assert.Empty(core.Breaches);
+    }
+
+    [Theory]
+    [InlineData("RunPodSandbox")]
+    [InlineData("CreateContainer")]
+    [InlineData("StartContainer")]
+    public async Task A_call_that_was_carried_out_and_timed_out_starts_nothing_twice(string method)
+    {
+        await using PodCore core = await PodCore.StartAsync();
+        core.Fake.Behaviour.On(method, Reaction.FailAfterwards(StatusCode.DeadlineExceeded, "context deadline exceeded"), times: 1);
+        core.Api.Put(PodCore.Pod());
+        await core.UntilAsync(() => core.Runs("web"), "the pod runs");
+        await core.PassAsync(TimeSpan.FromSeconds(30));
+        Assert.Single(core.Running());
+        Assert.Single(core.Fake.Sandboxes, s => s.Status.State == PodSandboxState.SandboxReady);
+        Assert.DoesNotContain(core.Fake.Containers, c => c.Status.State == ContainerState.ContainerCreated);
+        Assert.Empty(core.Breaches);
+    }
+
+    [Fact]
+    public async Task An_agent_that_starts_again_changes_nothing_about_pods_that_run()
+    {
+        await using PodCore core = await RunningAsync();
+        await core.PassAsync(TimeSpan.FromSeconds(10));
+        (int changes, int patches) = (core.Changes().Length, core.Api.Patches);
+        core.KillAgent();
+        core.StartAgent();
+        await core.PassAsync(TimeSpan.FromSeconds(30));
+        Assert.Equal((changes, patches), (core.Changes().Length, core.Api.Patches));
+    }
+
+    [Fact]
+    public async Task A_runtime_away_for_a_minute_restarts_no_pod_and_changes_no_status()
+    {
+        await using PodCore core = await RunningAsync();
+        await core.PassAsync(TimeSpan.FromSeconds(10));
+        int patches = core.Api.Patches;
+        await core.Fake.StopAsync();
+        await core.PassAsync(TimeSpan.FromSeconds(60));
+        core.Fake.StartAgain();
+        await core.PassAsync(TimeSpan.FromSeconds(60));
+        Assert.Equal(["RunPodSandbox", "CreateContainer", "StartContainer"], core.Changes());
+        Assert.Equal(patches, core.Api.Patches);
+    }
+
+    [Fact]
+    public async Task A_pod_deleted_while_the_runtime_is_away_ends_when_it_is_back()
+    {
+        await using PodCore core = await RunningAsync();
+        await core.Fake.StopAsync();
+        core.Api.Delete("web");
+        await core.PassAsync(TimeSpan.FromSeconds(30));
+        Assert.NotNull(core.Api.Find("web"));
+        core.Fake.StartAgain();
+        await core.UntilAsync(() => core.Api.Find("web") is null && NothingLeft(core), "the pod goes");
+    }
+
+    [Fact]
+    public async Task A_pod_deleted_while_it_starts_is_ended()
+    {
+        await using PodCore core = await PodCore.StartAsync();
+        core.Fake.Behaviour.On("RunPodSandbox", Reaction.Late(TimeSpan.FromSeconds(20)), times: 1);
+        core.Api.Put(PodCore.Pod());
+        await core.UntilAsync(() => core.Changes().Contains("RunPodSandbox"), "the call");
+        core.Api.Delete("web");
+        await core.UntilAsync(() => core.Api.Find("web") is null && NothingLeft(core), "the pod goes");
+        Assert.DoesNotContain("CreateContainer", core.Changes());
+    }
+
+    [Fact]
+    public async Task While_the_API_server_is_away_containers_restart_and_the_status_catches_up()
+    {
+        await using PodCore core = await RunningAsync();
+        core.Api.Away = true;
+        core.Fake.ExitContainer(core.Running().Single().Status.Id, 1);
+        await core.UntilAsync(() => core.Running() is [{ Status.Metadata.Attempt: 1 }], "the container runs again");
+        int reads = core.Api.Reads;
+        await core.PassAsync(TimeSpan.FromMinutes(2));
+        Assert.InRange(core.Api.Reads - reads, 1, 40);
+        core.Api.Away = false;
+        await core.UntilAsync(() => core.Api.Find("web")!.Status.ContainerStatuses[0] is { RestartCount: 1, State.Running: not null, LastState.Terminated: not null }, "the status");
+    }
+
+    [Fact]
+    public async Task A_pod_that_ends_while_the_API_server_is_away_is_deleted_afterwards()
+    {
+        await using PodCore core = await RunningAsync();
+        core.Api.Delete("web");
+        core.Api.Away = true;
+        await core.UntilAsync(() => NothingLeft(core), "nothing is left on the host");
+        await core.PassAsync(TimeSpan.FromSeconds(30));
+        core.Api.Away = false;
+        await core.UntilAsync(() => core.Api.Find("web") is null, "the API object goes");
+        Assert.Contains(core.Api.Phases("web")[^1], new[] { "Succeeded", "Failed" });
+    }
+
+    [Fact]
+    public async Task A_pod_that_succeeded_is_kept_until_it_is_deleted_then_all_of_it_goes()
+    {
+        await using PodCore core = await RunningAsync(PodCore.Pod(restartPolicy: "Never"));
+        core.Fake.ExitContainer(core.Running().Single().Status.Id, 0);
+        await core.UntilAsync(() => core.Api.Find("web")!.Status.Phase == "Succeeded", "it succeeds");
+        await core.PassAsync(TimeSpan.FromSeconds(30));
+        Assert.Single(core.Fake.Containers);
+        Assert.True(Directory.Exists(core.Paths.PodLogFolder(core.Api.Find("web")!.Ref)));
+        core.KillAgent();
+        core.StartAgent();
+        await core.PassAsync(TimeSpan.FromSeconds(10));
+        Assert.Single(core.Fake.Containers);
+        core.Api.Delete("web");
+        await core.UntilAsync(() => core.Api.Find("web") is null && NothingLeft(core), "all of it goes");
+    }
+
+    [Fact]
+    public async Task A_deletion_that_comes_at_the_moment_a_pod_ends_is_not_lost()
+    {
+        for (int i = 0; i < 10; i++)
+        {
+            await using PodCore core = await RunningAsync(PodCore.Pod(restartPolicy: "Never"));
+            core.Api.Changed = Before(core, core.Api.Changed!);
+            core.Fake.ExitContainer(core.Running().Single().Status.Id, 0);
+            await core.UntilAsync(() => core.Api.Find("web") is null && NothingLeft(core), "the pod goes");
+        }
+
+        static Action<NodeAgent.Kubelet.Sources.PodUpdateKind, Pod> Before(PodCore core, Action<NodeAgent.Kubelet.Sources.PodUpdateKind, Pod> watch) => (kind, pod) =>
+        {
+            watch(kind, pod);
+            if (pod.Status.Phase == "Succeeded" && pod.Metadata.DeletionTimestamp is null)
+            {
+                core.Api.Delete("web");
+            }
+        };
+    }
+
+    [Fact]
+    public async Task A_sandbox_of_an_unknown_pod_goes_only_after_all_sources_have_delivered()
+    {
+        await using PodCore core = await RunningAsync();
+        core.KillAgent();
+        core.Api.DeleteByForce("web");
+        core.StartAgent(sourcesReady: false);
+        await core.PassAsync(TimeSpan.FromSeconds(30));
+        Assert.Single(core.Running());
+        core.Agent.Deliver();
+        await core.UntilAsync(() => NothingLeft(core), "the orphan goes");
+    }
+
+    [Fact]
+    public async Task What_carries_no_labels_of_ours_is_left_alone()
+    {
+        await using PodCore core = await RunningAsync();
+        using var connection = new NodeAgent.Cri.Connection.CriConnection(
+            NodeAgent.Cri.CriEndpoint.Parse("unix://" + core.Socket), new NodeAgent.Cri.Connection.CriConnectionOptions(), Microsoft.Extensions.Logging.Abstractions.NullLogger<NodeAgent.Cri.Connection.CriConnection>.Instance);
+        var sandbox = new PodSandboxConfig { Metadata = new PodSandboxMetadata { Name = "crictl", Namespace = "default", Uid = "foreign" } };
+        await new NodeAgent.Cri.RuntimeServiceClient(connection).RunPodSandboxAsync(new RunPodSandboxRequest { Config = sandbox }, default);
+        await core.PassAsync(TimeSpan.FromSeconds(40));
+        Assert.Contains(core.Fake.Sandboxes, s => s.Config.Metadata.Uid == "foreign" && s.Status.State == PodSandboxState.SandboxReady);
+    }
+
+    [Fact]
+    public async Task A_sandbox_that_dies_is_replaced_with_the_next_attempt()
+    {
+        await using PodCore core = await RunningAsync();
+        core.Fake.ExitSandbox(core.Fake.Sandboxes.Single().Status.Id);
+        await core.UntilAsync(() => core.Running() is [{ Status.Metadata.Attempt: 1 }] && core.Runs("web"), "the pod runs again");
+        Assert.Contains(core.Fake.Sandboxes, s => s.Status.Metadata.Attempt == 1 && s.Status.State == PodSandboxState.SandboxReady);
+        Assert.Contains(core.Agent.Events.All, e => e.Reason == "SandboxChanged");
+    }
+
+    [Fact]
+    public async Task A_container_that_keeps_ending_waits_ever_longer()
+    {
+        await using PodCore core = await RunningAsync();
+        var starts = new List<DateTimeOffset>();
+        for (uint attempt = 0; attempt < 4; attempt++)
+        {
+            await core.UntilAsync(() => core.Running() is [var c] && c.Status.Metadata.Attempt == attempt, $"attempt {attempt}");
+            starts.Add(core.Time.GetUtcNow());
+            core.Fake.ExitContainer(core.Running().Single().Status.Id, 1);
+        }
+
+        Assert.InRange((starts[1] - starts[0]).TotalSeconds, 0, 5);
+        Assert.InRange((starts[2] - starts[1]).TotalSeconds, 10, 16);
+        Assert.InRange((starts[3] - starts[2]).TotalSeconds, 20, 28);
+        await core.UntilAsync(() => core.Api.Find("web")!.Status.ContainerStatuses[0] is { State.Waiting: { Reason: "CrashLoopBackOff", Message: { } m }, RestartCount: 3 }
+            && m.StartsWith("back-off 40s restarting failed container=main pod=web_default(uid-web)", StringComparison.Ordinal), "CrashLoopBackOff");
+    }
+
+    [Fact]
+    public async Task A_deadline_decades_ahead_harms_nobody()
+    {
+        Pod pod = PodCore.Pod();
+        await using PodCore core = await RunningAsync(pod with { Spec = pod.Spec with { ActiveDeadlineSeconds = int.MaxValue } });
+        core.Fake.ExitContainer(core.Running().Single().Status.Id, 1);
+        await core.UntilAsync(() => core.Running() is [{ Status.Metadata.Attempt: 1 }], "it is restarted");
+    }
+
+    [Fact]
+    public async Task A_job_with_init_containers_runs_each_once_and_in_order()
+    {
+        await using PodCore core = await PodCore.StartAsync();
+        core.Api.Put(PodCore.Pod(restartPolicy: "OnFailure", init: ["one", "two"], containers: ["main"]));
+        foreach (string name in (string[])["one", "two", "main"])
+        {
+            await core.UntilAsync(() => core.Running(name).Length == 1, name);
+            Assert.Single(core.Fake.Containers, c => c.Status.State == ContainerState.ContainerRunning);
+            core.Fake.ExitContainer(core.Running(name).Single().Status.Id, 0);
+        }
+
+        await core.UntilAsync(() => core.Api.Find("web")!.Status.Phase == "Succeeded", "it succeeds");
+        Assert.Equal(3, core.Changes().Count(c => c == "CreateContainer"));
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    [InlineData(3)]
+    [InlineData(4)]
+    [InlineData(5)]
+    [InlineData(6)]
+    public async Task Whatever_happens_no_container_runs_twice_none_restarts_under_Never_and_phases_only_go_forward(int seed)
+    {
+        var random = new Random(seed);
+        await using PodCore core = await PodCore.StartAsync();
+        Pod[] pods = [.. Enumerable.Range(0, 4).Select(i => PodCore.Pod($"p{i}", ((string[])["Always", "OnFailure", "Never"])[random.Next(3)],
+            random.Next(2) == 0 ? [] : ["init"], random.Next(2) == 0 ? ["main"] : ["main", "side"]))];
+        Array.ForEach(pods, core.Api.Put);
+        for (int i = 0; i < 25; i++)
+        {
+            await core.PassAsync(TimeSpan.FromSeconds(random.Next(4)));
+            Disturb(core, random);
+        }
+
+        core.Api.Away = false;
+        Array.ForEach(pods, p => core.Api.Delete(p.Metadata.Name!, 1));
+        await core.UntilAsync(() => pods.All(p => core.Api.Find(p.Metadata.Name!) is null) && NothingLeft(core), "all is gone");
+        Assert.Empty(core.Breaches);
+        foreach (Pod pod in pods)
+        {
+            int[] ranks = [.. core.Api.Phases(pod.Metadata.Name!).Select(p => p switch { "Pending" => 0, "Running" => 1, _ => 2 })];
+            Assert.Equal(ranks.Order(), ranks);
+            if (pod.Spec.RestartPolicy == "Never")
+            {
+                Assert.All(
+                    core.Fake.Calls.Select(c => c.Request).OfType<CreateContainerRequest>().Where(r => r.SandboxConfig.Metadata.Uid == pod.Metadata.Uid && r.Config.Metadata.Name != "init"),
+                    r => Assert.Equal(0u, r.Config.Metadata.Attempt));
+            }
+        }
+    }
+
+    private static void Disturb(PodCore core, Random random)
+    {
+        FakeContainer[] running = [.. core.Fake.Containers.Where(c => c.Status.State == ContainerState.ContainerRunning)];
+        switch (random.Next(7))
+        {
+            case 0:
+                core.KillAgent();
+                core.StartAgent();
+                break;
+            case 1:
+                core.Api.Delete($"p{random.Next(4)}", random.Next(1, 30));
+                break;
+            case 2:
+                core.Api.Away = !core.Api.Away;
+                break;
+            default:
+                if (running.Length > 0)
+                {
+                    FakeContainer c = running[random.Next(running.Length)];
+                    core.Fake.ExitContainer(c.Status.Id, c.Status.Metadata.Name == "init" ? 0 : random.Next(2));
+                }
+
+                break;
+        }
+    }
+}
