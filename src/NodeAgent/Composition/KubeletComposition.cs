@@ -189,6 +189,8 @@ internal sealed partial class KubeletComposition : IAsyncDisposable
         _loops.Add(token => RunSourcesAsync(merger, api, heartbeat, nodeInfo, pleg, loggers, token));
         _loops.Add(_loop.RunAsync);
         _loops.Add(housekeeper.RunAsync);
+        var garbage = new ContainerGarbageCollector(runtime, paths, settings.DeadContainersPerContainer, loggers.CreateLogger<ContainerGarbageCollector>());
+        _loops.Add(token => CollectGarbageAsync(garbage, podRuntime, uid => !(merger.AllReady && loop.Idle) || workers.StateOf(uid) is not null, token));
         _loops.Add(token => EventsAsync(runtimeConnection, pleg, loggers, token));
         if (reporter is not null && heartbeat is not null)
         {
@@ -243,6 +245,22 @@ internal sealed partial class KubeletComposition : IAsyncDisposable
     /// <summary>Static manifests are YAML or JSON; a field that Pod does not have is refused as upstream's strict decoding does not, so it is kept.</summary>
     private static Pod ParsePod(byte[] content) =>
         KubernetesJson.Deserialize<Pod>(YamlJson.Parse(Encoding.UTF8.GetString(content)) ?? throw new FormatException("holds no YAML document"));
+
+    private async Task CollectGarbageAsync(ContainerGarbageCollector garbage, IPodRuntime runtime, Func<PodUid, bool> exists, CancellationToken cancellationToken)
+    {
+        using var minute = new PeriodicTimer(TimeSpan.FromMinutes(1), _time);
+        while (await minute.WaitForNextTickAsync(cancellationToken))
+        {
+            try
+            {
+                await garbage.CollectAsync(await runtime.ListPodsAsync(cancellationToken), exists, cancellationToken);
+            }
+            catch (Exception e) when (e is not OperationCanceledException)
+            {
+                LogGarbage(e.Message);
+            }
+        }
+    }
 
     private async Task QosAsync(CancellationToken cancellationToken)
     {
@@ -380,6 +398,9 @@ internal sealed partial class KubeletComposition : IAsyncDisposable
 
         _stop.Dispose();
     }
+
+    [LoggerMessage(1003, LogLevel.Debug, "Dead containers could not be listed, the next pass is in a minute: {Error}")]
+    private partial void LogGarbage(string error);
 
     [LoggerMessage(1001, LogLevel.Warning, "Static pod {Pod} is given twice by its source; the second one is dropped")]
     private partial void LogDuplicate(PodRef pod);

@@ -31,6 +31,8 @@ internal sealed record KubeletSettings
 
     /// <summary>staticPodPath; null = none.</summary>
     public string? StaticPodPath { get; init; }
+    /// <summary>Dead attempts kept of each container.</summary>
+    public int DeadContainersPerContainer { get; init; } = 1;
     public TimeSpan FileCheckFrequency { get; init; } = TimeSpan.FromSeconds(20);
     public required NodeCertificateOptions Certificates { get; init; }
     public IReadOnlyList<string> AllowedUnsafeSysctls { get; init; } = [];

@@ -31,6 +31,7 @@ internal static class KubeletSettingsReader
         return new KubeletSettings
         {
             Node = Node(c, f, hostname, reservations, version),
+            DeadContainersPerContainer = f.MaximumDeadContainersPerContainer,
             Server = Server(c, hostname),
             Paths = paths,
             Cgroups = Cgroups(c, host, reservations),
