@@ -157,7 +157,7 @@ internal sealed partial class KubeletComposition : IAsyncDisposable
         // Without an answering runtime there is nothing to list: that is the node's NotReady, not a reason to restart the agent.
         LoopProgress relists = Own(watchdog.Register("PLEG", PlegLimit, () => !_runtimeState.State.IsReady(time.GetUtcNow())));
         var housekeeper = new Housekeeper(
-            new HousekeepingParts(workers, cache, podRuntime, volumes, podCgroups, paths), () => (kinds.Count == 0 || merger.AllReady) && loop.Idle, loggers.CreateLogger<Housekeeper>());
+            new HousekeepingParts(workers, cache, podRuntime, volumes, podCgroups, paths), () => kinds.Count > 0 && merger.AllReady && loop.Idle, loggers.CreateLogger<Housekeeper>());
 
         // Who wakes whom.
         pleg.PodChanged += uid =>
