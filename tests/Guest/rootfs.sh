@@ -34,17 +34,17 @@ mmdebstrap --quiet --mode=root --variant=apt --format=tar --include="$packages" 
     bookworm "$work/rootfs.tar" "${DEBIAN_MIRROR:-deb http://deb.debian.org/debian bookworm main}"
 
 # The initramfs: a busybox that loads what the root disk needs, and mounts it.
-mkdir "$work/root" "$work/initrd"
-tar -C "$work/root" -xf "$work/rootfs.tar"
-version=$(ls "$work/root/usr/lib/modules")
+mkdir "$work/tree" "$work/initrd"
+tar -C "$work/tree" -xf "$work/rootfs.tar"
+version=$(ls "$work/tree/usr/lib/modules")
 mkdir -p "$work/initrd/bin" "$work/initrd/modules" "$work/initrd/proc" "$work/initrd/sys" "$work/initrd/dev" "$work/initrd/root"
-cp "$work/root/usr/bin/busybox" "$work/initrd/bin/busybox"
+cp "$work/tree/usr/bin/busybox" "$work/initrd/bin/busybox"
 : >"$work/initrd/modules/order"
 for module in virtio_pci virtio_blk ext4; do
-    chroot "$work/root" modprobe -S "$version" --show-depends "$module" | sed -n 's/^insmod \([^ ]*\).*/\1/p' | while read -r file; do
+    chroot "$work/tree" modprobe -S "$version" --show-depends "$module" | sed -n 's/^insmod \([^ ]*\).*/\1/p' | while read -r file; do
         name=$(basename "$file")
         [ -e "$work/initrd/modules/$name" ] && continue
-        cp "$work/root$file" "$work/initrd/modules/$name"
+        cp "$work/tree$file" "$work/initrd/modules/$name"
         echo "$name" >>"$work/initrd/modules/order"
     done
 done
@@ -61,8 +61,8 @@ until [ -b /dev/vda ] || [ $tries -ge 100 ]; do /bin/busybox usleep 100000; trie
 exec /bin/busybox switch_root /root /sbin/init
 INIT
 chmod +x "$work/initrd/init"
-(cd "$work/initrd" && find . | "$work/root/usr/bin/busybox" cpio -o -H newc | gzip -1) >"$out/initrd.part"
-cp "$work/root/boot/vmlinuz" "$out/vmlinuz.part"
+(cd "$work/initrd" && find . | "$work/tree/usr/bin/busybox" cpio -o -H newc | gzip -1) >"$out/initrd.part"
+cp "$work/tree/boot/vmlinuz" "$out/vmlinuz.part"
 mv "$out/vmlinuz.part" "$out/vmlinuz"
 mv "$out/initrd.part" "$out/initrd"
 mv "$work/rootfs.tar" "$out/rootfs.tar"
