@@ -44,6 +44,7 @@ networking: {podSubnet: 10.244.0.0/16, serviceSubnet: 10.96.0.0/16}
 apiVersion: kubelet.config.k8s.io/v1beta1
 kind: KubeletConfiguration
 cgroupDriver: systemd
+authentication: {x509: {clientCAFile: /etc/kubernetes/pki/ca.crt}}
 serverTLSBootstrap: ${GUEST_SERVER_TLS_BOOTSTRAP:-false}
 YAML
 kubeadm() { "$bin/kubeadm" "$@" --config "$folder/kubeadm.yaml" >>"$folder/logs/kubeadm.log" 2>&1; }

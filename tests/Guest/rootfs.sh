@@ -23,6 +23,7 @@ chroot "$1" sh -euc '
   mkdir -p /usr/lib/modules
   mv unpacked/lib/modules/* /usr/lib/modules/
   mv unpacked/boot/vmlinuz-* /boot/vmlinuz
+  mv unpacked/boot/config-* /boot/
   cd / && rm -rf /tmp/kernel
   depmod "${package#linux-image-}"'
 HOOK
