@@ -13,7 +13,7 @@ public sealed class ClusterFixture : IAsyncLifetime
     public async Task InitializeAsync()
     {
         // Fixtures are made for skipped tests as well.
-        if (Requirements.Missing() is not null) return;
+        if (NodeFactAttribute.Reason is not null) return;
         _cluster = await NodeCluster.UpAsync(new HarnessOptions
         {
             Folder = $"/var/tmp/nae2e-{Environment.ProcessId}",
