@@ -39,14 +39,18 @@ public sealed class StandInControlPlane(HarnessOptions options, IPAddress addres
     /// <inheritdoc/>
     public async Task StartApiServerAsync()
     {
+        if (options.ServiceRange != StandInServiceRange)
+            throw new NotSupportedException($"the stand-in API server allocates from {StandInServiceRange} only, not from {options.ServiceRange}");
         Directory.CreateDirectory(Data(""));
         ChildProcess server = ChildProcess.Start(options.Folder, "stand-in", Requirements.StandInProgram,
         [
             "--data-dir", Data(""), "--bind", address.ToString(), "--port", $"{_port}", "--node", options.NodeName,
-            "--certificate-name", $"10.{options.ServiceNetwork}.0.1", "--service-network", options.ServiceRange, "--pod-network", options.PodRange,
+            "--certificate-name", $"10.{options.ServiceNetwork}.0.1",
         ]);
         await ReadyAnswer.WaitAsync(server, AdminKubeconfig, TimeSpan.FromSeconds(60));
     }
+
+    private const string StandInServiceRange = "10.96.0.0/16";
 
     private string Data(string file) => Path.Combine(options.Folder, "stand-in", file);
 }
