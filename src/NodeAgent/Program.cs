@@ -1,6 +1,5 @@
 using NodeAgent.Commands;
 using NodeAgent.Composition;
-using NodeAgent.Hosting;
 
 // The name we were started by: a link named kubelet or kube-proxy chooses the face. The runtime's own argument list has no argv[0].
 string[] commandLine = File.ReadAllText("/proc/self/cmdline").Split('\0');

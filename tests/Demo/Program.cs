@@ -1,6 +1,5 @@
 using NodeAgent.Demo;
 using NodeAgent.Harness;
-using NodeAgent.Harness.Cluster;
 
 // The demo of the README: a cluster of one node on this machine, left running until it is taken down.
 HarnessOptions options = new()

@@ -3,8 +3,8 @@ using NodeAgent.Cri.Events;
 using NodeAgent.Cri.V1;
 using NodeAgent.Grpc;
 using NodeAgent.Grpc.Server;
-using Rt = NodeAgent.Cri.RuntimeServiceMethods;
 using Im = NodeAgent.Cri.ImageServiceMethods;
+using Rt = NodeAgent.Cri.RuntimeServiceMethods;
 
 namespace NodeAgent.FakeCriRuntime;
 

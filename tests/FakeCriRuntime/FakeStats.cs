@@ -14,7 +14,10 @@ internal static class FakeStats
     {
         Attributes = new ContainerAttributes
         {
-            Id = container.Status.Id, Metadata = container.Status.Metadata, Labels = { container.Status.Labels }, Annotations = { container.Status.Annotations },
+            Id = container.Status.Id,
+            Metadata = container.Status.Metadata,
+            Labels = { container.Status.Labels },
+            Annotations = { container.Status.Annotations },
         },
         Cpu = new CpuUsage { Timestamp = model.Now, UsageCoreNanoSeconds = new UInt64Value { Value = 1_000_000 } },
         Memory = new MemoryUsage { Timestamp = model.Now, WorkingSetBytes = new UInt64Value { Value = 1 << 20 } },
@@ -25,7 +28,10 @@ internal static class FakeStats
     {
         Attributes = new PodSandboxAttributes
         {
-            Id = sandbox.Status.Id, Metadata = sandbox.Status.Metadata, Labels = { sandbox.Status.Labels }, Annotations = { sandbox.Status.Annotations },
+            Id = sandbox.Status.Id,
+            Metadata = sandbox.Status.Metadata,
+            Labels = { sandbox.Status.Labels },
+            Annotations = { sandbox.Status.Annotations },
         },
         Linux = new LinuxPodSandboxStats
         {

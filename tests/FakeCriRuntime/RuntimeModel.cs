@@ -110,8 +110,13 @@ internal sealed class RuntimeModel(TimeProvider time)
             && (filter.State is null || filter.State.State == s.State) && filter.LabelSelector.All(l => s.Labels.TryGetValue(l.Key, out string? v) && v == l.Value))
         select new PodSandbox
         {
-            Id = s.Id, Metadata = s.Metadata, State = s.State, CreatedAt = s.CreatedAt, RuntimeHandler = s.RuntimeHandler,
-            Labels = { s.Labels }, Annotations = { s.Annotations },
+            Id = s.Id,
+            Metadata = s.Metadata,
+            State = s.State,
+            CreatedAt = s.CreatedAt,
+            RuntimeHandler = s.RuntimeHandler,
+            Labels = { s.Labels },
+            Annotations = { s.Annotations },
         };
 
     public IEnumerable<Container> List(ContainerFilter? filter) =>
@@ -122,8 +127,16 @@ internal sealed class RuntimeModel(TimeProvider time)
             && (filter.State is null || filter.State.State == s.State) && filter.LabelSelector.All(l => s.Labels.TryGetValue(l.Key, out string? v) && v == l.Value))
         select new Container
         {
-            Id = s.Id, PodSandboxId = c.SandboxId, Metadata = s.Metadata, Image = s.Image, ImageRef = s.ImageRef, ImageId = s.ImageId,
-            State = s.State, CreatedAt = s.CreatedAt, Labels = { s.Labels }, Annotations = { s.Annotations },
+            Id = s.Id,
+            PodSandboxId = c.SandboxId,
+            Metadata = s.Metadata,
+            Image = s.Image,
+            ImageRef = s.ImageRef,
+            ImageId = s.ImageId,
+            State = s.State,
+            CreatedAt = s.CreatedAt,
+            Labels = { s.Labels },
+            Annotations = { s.Annotations },
         };
 
     public Image AddImage(string reference, ulong size)

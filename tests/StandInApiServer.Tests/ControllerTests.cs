@@ -47,7 +47,8 @@ public sealed class ControllerTests(ServerFixture fixture) : IClassFixture<Serve
             Metadata = new ObjectMeta { Namespace = ns, Name = "svc" },
             Spec = new ServiceSpec
             {
-                Selector = new Dictionary<string, string> { ["app"] = "a" }, Ports = [new ServicePort { Name = "http", Port = 80, TargetPort = "web" }],
+                Selector = new Dictionary<string, string> { ["app"] = "a" },
+                Ports = [new ServicePort { Name = "http", Port = 80, TargetPort = "web" }],
             },
         });
         await fixture.RunAsync(ns, "p", "10.1.2.3", ready: false);
@@ -150,7 +151,8 @@ public sealed class ControllerTests(ServerFixture fixture) : IClassFixture<Serve
         using KubernetesClient client = new(server.AdminConfiguration());
         await client.CreateAsync(new Node
         {
-            Metadata = new ObjectMeta { Name = "n" }, Status = new NodeStatus { Conditions = [new NodeCondition { Type = "Ready", Status = "True" }] },
+            Metadata = new ObjectMeta { Name = "n" },
+            Status = new NodeStatus { Conditions = [new NodeCondition { Type = "Ready", Status = "True" }] },
         });
         Node node = await ServerFixture.EventuallyAsync(
             () => client.GetAsync<Node>(null, "n"), n => n.Spec!.Taints.Any(t => t.Key == "node.kubernetes.io/unreachable" && t.Effect == "NoExecute"));

@@ -101,7 +101,8 @@ public sealed class IdentityTests(ServerFixture fixture) : IClassFixture<ServerF
         {
             Spec = new SubjectAccessReviewSpec
             {
-                User = user, Groups = [group],
+                User = user,
+                Groups = [group],
                 ResourceAttributes = new ResourceAttributes { Verb = "get", Resource = "nodes", Subresource = "proxy", Name = "n" },
             },
         };

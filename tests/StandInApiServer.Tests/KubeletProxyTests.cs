@@ -67,7 +67,9 @@ public sealed class KubeletProxyTests(ServerFixture fixture) : IClassFixture<Ser
         ClientCertificate certificate = (await fixture.Server.AdminConfiguration().ClientCertificate!.GetAsync(CancellationToken.None))!;
         await stream.AuthenticateAsClientAsync(new SslClientAuthenticationOptions
         {
-            TargetHost = "localhost", ClientCertificateContext = certificate.Context, ApplicationProtocols = [SslApplicationProtocol.Http11],
+            TargetHost = "localhost",
+            ClientCertificateContext = certificate.Context,
+            ApplicationProtocols = [SslApplicationProtocol.Http11],
         });
         return stream;
     }

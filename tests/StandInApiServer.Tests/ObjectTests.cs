@@ -172,6 +172,7 @@ public sealed class ObjectTests(ServerFixture fixture) : IClassFixture<ServerFix
 
     private static ConfigMap Map(string ns, string name, string value) => new()
     {
-        Metadata = new ObjectMeta { Namespace = ns, Name = name }, Data = new Dictionary<string, string> { ["k"] = value },
+        Metadata = new ObjectMeta { Namespace = ns, Name = name },
+        Data = new Dictionary<string, string> { ["k"] = value },
     };
 }

@@ -89,7 +89,8 @@ public sealed class StandInApiServer : IAsyncDisposable
         (string certificate, string key) = _issuer.IssueClient(user, groups);
         return Credentials.File(Address, _issuer.CertificatePem, user, new KubeconfigUser
         {
-            ClientCertificateData = System.Text.Encoding.ASCII.GetBytes(certificate), ClientKeyData = System.Text.Encoding.ASCII.GetBytes(key),
+            ClientCertificateData = System.Text.Encoding.ASCII.GetBytes(certificate),
+            ClientKeyData = System.Text.Encoding.ASCII.GetBytes(key),
         });
     }
 

@@ -64,8 +64,10 @@ internal sealed class ContainerConfigBuilder(
         config.Envs.AddRange(env.Select(e => new KeyValue { Key = e.Key, Value = Google.Protobuf.ByteString.CopyFromUtf8(e.Value) }));
         config.Labels.Add(new Dictionary<string, string>
         {
-            [CriNames.PodName] = pod.Metadata.Name ?? "", [CriNames.PodNamespace] = pod.Metadata.Namespace ?? "",
-            [CriNames.PodUid] = pod.Metadata.Uid ?? "", [CriNames.ContainerName] = c.Name ?? "",
+            [CriNames.PodName] = pod.Metadata.Name ?? "",
+            [CriNames.PodNamespace] = pod.Metadata.Namespace ?? "",
+            [CriNames.PodUid] = pod.Metadata.Uid ?? "",
+            [CriNames.ContainerName] = c.Name ?? "",
         });
         config.Annotations.Add(Annotations(pod, c, request.RestartCount));
         config.Mounts.AddRange(await MountsAsync(request, env, cancellationToken));

@@ -2,7 +2,6 @@ using NodeAgent.Cri.V1;
 using NodeAgent.Kubelet.Pods;
 using NodeAgent.Kubelet.Resources;
 using NodeAgent.Kubernetes.Objects;
-using NodeAgent.Linux.Cgroups;
 using ApiContainer = NodeAgent.Kubernetes.Objects.Container;
 
 namespace NodeAgent.Kubelet.Containers;
@@ -66,7 +65,10 @@ internal static class ContainerResourcesBuilder
     /// <summary>Plain quantities, for overhead.</summary>
     public static LinuxContainerResources FromQuantities(IReadOnlyDictionary<string, Quantity> q) => new()
     {
-        CpuShares = Shares(Milli(q, "cpu")), CpuPeriod = 100_000, CpuQuota = Quota(Milli(q, "cpu"), 100_000), MemoryLimitInBytes = Bytes(q, "memory"),
+        CpuShares = Shares(Milli(q, "cpu")),
+        CpuPeriod = 100_000,
+        CpuQuota = Quota(Milli(q, "cpu"), 100_000),
+        MemoryLimitInBytes = Bytes(q, "memory"),
     };
 
     public static long Shares(long milli) => milli == 0 ? 2 : Math.Clamp(milli * 1024 / 1000, 2, 262_144);

@@ -1,7 +1,6 @@
 using System.Net.Http.Headers;
 using NodeAgent.Cri;
 using NodeAgent.Cri.V1;
-using NodeAgent.Kubelet.Pods;
 using NodeAgent.Kubernetes.Objects;
 using ApiContainer = NodeAgent.Kubernetes.Objects.Container;
 

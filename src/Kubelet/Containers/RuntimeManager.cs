@@ -313,7 +313,11 @@ public sealed partial class RuntimeManager : IPodRuntime, IDisposable
         _needs.Events.Record(request.Pod, name, "Warning", "FailedPostStartHook", "PostStartHook failed");
         var started = new RuntimeContainerStatus
         {
-            Id = new ContainerId(await _observer.RuntimeNameAsync(cancellationToken), id), Name = name, SandboxId = "", RestartCount = 0, State = RuntimeContainerState.Running,
+            Id = new ContainerId(await _observer.RuntimeNameAsync(cancellationToken), id),
+            Name = name,
+            SandboxId = "",
+            RestartCount = 0,
+            State = RuntimeContainerState.Running,
         };
         await _stopper.StopAsync(request.Pod, started, "FailedPostStartHook", null, null, null, cancellationToken);
         pass.Wait(name, "PostStartHookError", $"PostStartHook failed: {error}", null);
@@ -456,9 +460,22 @@ public sealed partial class RuntimeManager : IPodRuntime, IDisposable
 
     private static ApiContainer AsContainer(EphemeralContainer e) => new()
     {
-        Name = e.Name, Image = e.Image, ImagePullPolicy = e.ImagePullPolicy, Command = e.Command, Args = e.Args, Env = e.Env, EnvFrom = e.EnvFrom,
-        WorkingDir = e.WorkingDir, SecurityContext = e.SecurityContext, VolumeMounts = e.VolumeMounts, Stdin = e.Stdin, StdinOnce = e.StdinOnce, Tty = e.Tty,
-        TerminationMessagePath = e.TerminationMessagePath, TerminationMessagePolicy = e.TerminationMessagePolicy, Resources = e.Resources,
+        Name = e.Name,
+        Image = e.Image,
+        ImagePullPolicy = e.ImagePullPolicy,
+        Command = e.Command,
+        Args = e.Args,
+        Env = e.Env,
+        EnvFrom = e.EnvFrom,
+        WorkingDir = e.WorkingDir,
+        SecurityContext = e.SecurityContext,
+        VolumeMounts = e.VolumeMounts,
+        Stdin = e.Stdin,
+        StdinOnce = e.StdinOnce,
+        Tty = e.Tty,
+        TerminationMessagePath = e.TerminationMessagePath,
+        TerminationMessagePolicy = e.TerminationMessagePolicy,
+        Resources = e.Resources,
     };
 
     private static string GoSeconds(TimeSpan t) => t.TotalSeconds < 60 ? $"{t.TotalSeconds:0}s" : $"{(int)t.TotalMinutes}m{t.Seconds}s";

@@ -1,4 +1,3 @@
-using NodeAgent.Kubelet.Pods;
 using NodeAgent.Kubernetes.Objects;
 
 namespace NodeAgent.Kubelet.Probes;

@@ -1,9 +1,7 @@
 using NodeAgent.Cri.V1;
 using NodeAgent.Kubelet.Containers;
 using NodeAgent.Kubelet.Pods;
-using NodeAgent.Kubelet.Resources;
 using NodeAgent.Kubernetes.Objects;
-using CriCapability = NodeAgent.Cri.V1.Capability;
 
 namespace NodeAgent.Kubelet.Sandboxes;
 

@@ -1,5 +1,4 @@
 using Microsoft.Extensions.Logging;
-using NodeAgent.Kubelet.Pods;
 using NodeAgent.Kubernetes.Objects;
 
 namespace NodeAgent.Kubelet.Sources;

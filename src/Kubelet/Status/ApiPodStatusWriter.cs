@@ -1,5 +1,4 @@
 using System.Text.Json.Nodes;
-using NodeAgent.Kubelet.Pods;
 using NodeAgent.Kubernetes.Objects;
 using NodeAgent.Kubernetes.Rest;
 

@@ -1,5 +1,4 @@
 using NodeAgent.Kubelet.Pleg;
-using NodeAgent.Kubelet.Pods;
 using NodeAgent.Kubernetes.Objects;
 
 namespace NodeAgent.Kubelet.Status;

@@ -1,5 +1,4 @@
 using System.Text;
-using NodeAgent.Kubelet.Pods;
 using NodeAgent.Kubernetes.Objects;
 using NodeAgent.Kubernetes.Serialization;
 

@@ -2,7 +2,6 @@ using System.Globalization;
 using System.Security.Cryptography;
 using Microsoft.Win32.SafeHandles;
 using NodeAgent.Linux.Files;
-using NodeAgent.Linux.Syscalls;
 
 namespace NodeAgent.Kubelet.Volumes;
 

@@ -2,7 +2,6 @@ using System.Globalization;
 using NodeAgent.Kubelet.Pods;
 using NodeAgent.Kubernetes.Objects;
 using NodeAgent.Linux.Files;
-using NodeAgent.Linux.Mounts;
 using NodeAgent.Linux.Syscalls;
 
 namespace NodeAgent.Kubelet.Volumes;

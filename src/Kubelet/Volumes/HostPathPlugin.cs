@@ -50,7 +50,8 @@ internal sealed class HostPathPlugin(VolumeHost host) : IVolumePlugin
         {
             using FileStream made = new(path, new FileStreamOptions
             {
-                Mode = FileMode.OpenOrCreate, Access = FileAccess.Write,
+                Mode = FileMode.OpenOrCreate,
+                Access = FileAccess.Write,
                 UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.GroupRead | UnixFileMode.OtherRead,
             });
             return;

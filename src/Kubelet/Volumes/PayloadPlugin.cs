@@ -2,7 +2,6 @@ using NodeAgent.Kubelet.Pods;
 using NodeAgent.Kubernetes.Objects;
 using NodeAgent.Kubernetes.Rest;
 using NodeAgent.Linux.Files;
-using NodeAgent.Linux.Syscalls;
 
 namespace NodeAgent.Kubelet.Volumes;
 

@@ -1,5 +1,4 @@
 using NodeAgent.Kubernetes.Objects;
-using NodeAgent.Kubernetes.Serialization;
 
 namespace NodeAgent.Kubernetes.Rest;
 

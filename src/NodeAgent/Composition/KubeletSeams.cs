@@ -10,7 +10,6 @@ using NodeAgent.Kubelet.Resources;
 using NodeAgent.Kubelet.Server;
 using NodeAgent.Kubelet.Status;
 using NodeAgent.Kubelet.Sync;
-using NodeAgent.Kubelet.Workers;
 using NodeAgent.Kubernetes.Objects;
 using ContainerId = NodeAgent.Kubelet.Pods.ContainerId;
 

@@ -1,5 +1,4 @@
 using NodeAgent.Kubelet;
-using NodeAgent.Linux.Mounts;
 
 namespace NodeAgent.Composition;
 

@@ -1,5 +1,4 @@
 using Microsoft.Extensions.Logging;
-using NodeAgent.Cri;
 using NodeAgent.Cri.Connection;
 using NodeAgent.Cri.Events;
 using NodeAgent.Kubelet.Pleg;

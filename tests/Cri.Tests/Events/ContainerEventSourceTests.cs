@@ -1,6 +1,5 @@
 using Microsoft.Extensions.Logging.Abstractions;
 using NodeAgent.Cri.Events;
-using NodeAgent.Cri.V1;
 using NodeAgent.FakeCriRuntime;
 
 namespace NodeAgent.Cri.Tests.Events;
@@ -78,7 +77,8 @@ public sealed class ContainerEventSourceTests
         var exit = new Containerd.V1.TaskExit { ContainerId = "c", Id = "exec-1" };
         var envelope = new Containerd.V1.Envelope
         {
-            Namespace = "k8s.io", Topic = "/tasks/exit",
+            Namespace = "k8s.io",
+            Topic = "/tasks/exit",
             Event = new Google.Protobuf.WellKnownTypes.Any { Value = Google.Protobuf.MessageExtensions.ToByteString(exit) },
         };
         Assert.Null(EventMapping.From(envelope));

@@ -2,7 +2,6 @@ using NodeAgent.Kubelet.Containers;
 using NodeAgent.Kubelet.Pleg;
 using NodeAgent.Kubelet.Pods;
 using NodeAgent.Kubelet.Sync;
-using NodeAgent.Kubernetes.Objects;
 using static NodeAgent.Kubelet.Tests.Sync.RuntimeStates;
 using State = NodeAgent.Kubelet.Pleg.RuntimeContainerState;
 

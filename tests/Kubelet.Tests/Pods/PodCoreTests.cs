@@ -2,7 +2,6 @@ using NodeAgent.Cri.V1;
 using NodeAgent.FakeCriRuntime;
 using NodeAgent.Grpc;
 using NodeAgent.Kubelet.Pods;
-using NodeAgent.Kubernetes.Objects;
 using ContainerState = NodeAgent.Cri.V1.ContainerState;
 using Pod = NodeAgent.Kubernetes.Objects.Pod;
 

@@ -30,7 +30,10 @@ public sealed class ProbeManagerTests : IDisposable
 
     private static Probe Command(int period = 10, int delay = 0, int failures = 3) => new()
     {
-        Exec = new ExecAction { Command = ["check", "$(WHAT)"] }, PeriodSeconds = period, InitialDelaySeconds = delay, FailureThreshold = failures,
+        Exec = new ExecAction { Command = ["check", "$(WHAT)"] },
+        PeriodSeconds = period,
+        InitialDelaySeconds = delay,
+        FailureThreshold = failures,
     };
 
     private static Pod PodWith(Func<Container, Container> change, string name = "web")
@@ -44,7 +47,12 @@ public sealed class ProbeManagerTests : IDisposable
         var container = new ContainerId("containerd", id);
         _targets.Containers[pod.Uid] = new RuntimeContainerStatus
         {
-            Id = container, Name = "main", SandboxId = "s", RestartCount = 0, State = state, StartedAt = started ?? _time.GetUtcNow(),
+            Id = container,
+            Name = "main",
+            SandboxId = "s",
+            RestartCount = 0,
+            State = state,
+            StartedAt = started ?? _time.GetUtcNow(),
         };
         _manager.Observe(pod.Uid);
         return container;

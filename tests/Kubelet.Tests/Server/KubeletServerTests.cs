@@ -41,7 +41,12 @@ public sealed class KubeletServerTests : IAsyncLifetime, IServedPods, IContainer
         File.WriteAllText(_folder + "/ca.crt", _certificates.Authority.ExportCertificatePem());
         KubeletServerOptions options = new()
         {
-            NodeName = "n1", Address = IPAddress.Loopback, Port = 0, HealthzPort = 0, ClientCAFile = _folder + "/ca.crt", Configz = () => "{\"kubeletconfig\":{}}"u8.ToArray(),
+            NodeName = "n1",
+            Address = IPAddress.Loopback,
+            Port = 0,
+            HealthzPort = 0,
+            ClientCAFile = _folder + "/ca.crt",
+            Configz = () => "{\"kubeletconfig\":{}}"u8.ToArray(),
         };
         RequestAuthenticator authenticator = new(options, () => new ClientCABundle(options.ClientCAFile, TimeProvider.System).Current, null, TimeProvider.System,
             NullLogger<RequestAuthenticator>.Instance);

@@ -143,8 +143,15 @@ public sealed class PodStatusGeneratorTests
 
     private static RuntimeContainerStatus Running(string name) => new()
     {
-        Id = new ContainerId("containerd", $"id-{name}"), Name = name, SandboxId = "s", RestartCount = 0,
-        State = RuntimeContainerState.Running, StartedAt = Now, CreatedAt = Now, Image = "busybox", ImageRef = "sha256:1",
+        Id = new ContainerId("containerd", $"id-{name}"),
+        Name = name,
+        SandboxId = "s",
+        RestartCount = 0,
+        State = RuntimeContainerState.Running,
+        StartedAt = Now,
+        CreatedAt = Now,
+        Image = "busybox",
+        ImageRef = "sha256:1",
     };
 
     private static RuntimeContainerStatus Exited(string name, int code, int restarts = 0) =>

@@ -1,4 +1,3 @@
-using System.Collections.Immutable;
 using NodeAgent.Kubelet.Containers;
 using NodeAgent.Kubelet.Pleg;
 using NodeAgent.Kubelet.Pods;
@@ -23,19 +22,19 @@ internal static class RuntimeStates
 
     public static RuntimeContainerStatus Container(
         string name, RuntimeContainerState state, int exitCode = 0, int attempt = 0, string sandbox = "s0", string image = "busybox", string reason = "") => new()
-    {
-        Id = new ContainerId("fake", $"{name}-{attempt}"),
-        Name = name,
-        SandboxId = sandbox,
-        RestartCount = attempt,
-        State = state,
-        CreatedAt = Start.AddSeconds(attempt),
-        StartedAt = Start,
-        FinishedAt = state == RuntimeContainerState.Exited ? Start.AddSeconds(1) : default,
-        ExitCode = exitCode,
-        Reason = reason,
-        Hash = ContainerHash.Compute(name, image),
-    };
+        {
+            Id = new ContainerId("fake", $"{name}-{attempt}"),
+            Name = name,
+            SandboxId = sandbox,
+            RestartCount = attempt,
+            State = state,
+            CreatedAt = Start.AddSeconds(attempt),
+            StartedAt = Start,
+            FinishedAt = state == RuntimeContainerState.Exited ? Start.AddSeconds(1) : default,
+            ExitCode = exitCode,
+            Reason = reason,
+            Hash = ContainerHash.Compute(name, image),
+        };
 
     public static RuntimePodStatus Having(Pod pod, RuntimeSandboxStatus[] sandboxes, params RuntimeContainerStatus[] containers) => new()
     {

@@ -58,7 +58,7 @@ public sealed class UnsupportedPodFieldsTests
         foreach ((string name, string fieldType) in schema[type])
         {
             string shown = type == "PodSpec" && name is "initContainers" or "ephemeralContainers" ? "containers" : name;
-            string at = (path.Length == 0 ? shown : $"{path}.{shown}") ;
+            string at = (path.Length == 0 ? shown : $"{path}.{shown}");
             seen.Add(at);
             bool known = PodFieldTable.Honoured.Contains(at) || PodFieldTable.Refused.Contains(at) || PodFieldTable.HonouredValues.ContainsKey(at);
             string element = fieldType.Replace("[]", "", StringComparison.Ordinal);

@@ -118,11 +118,17 @@ public sealed class PayloadTests
     public void Nested_mount_points_are_the_topmost_folders_inside_the_volume()
     {
         Pod pod = TestPods.Pod();
-        pod = pod with { Spec = pod.Spec with { Containers = [pod.Spec.Containers[0] with { VolumeMounts =
+        pod = pod with
+        {
+            Spec = pod.Spec with
+            {
+                Containers = [pod.Spec.Containers[0] with { VolumeMounts =
         [
             new() { Name = "cfg", MountPath = "/etc/cfg" }, new() { Name = "x", MountPath = "/etc/cfg/a/b/" },
             new() { Name = "y", MountPath = "/etc/cfg/a/b/c" }, new() { Name = "z", MountPath = "/etc/cfgother" },
-        ] }] } };
+        ] }]
+            }
+        };
         Assert.Equal(["a/b"], VolumeFacts.NestedMountPoints(pod, "cfg"));
     }
 

@@ -35,7 +35,9 @@ public sealed class PodObjectStoreTests : IDisposable
 
     private static ConfigMap Map(string value, bool? immutable = null) => new()
     {
-        Metadata = new ObjectMeta { Name = "m", Namespace = "default" }, Data = new Dictionary<string, string> { ["k"] = value }, Immutable = immutable,
+        Metadata = new ObjectMeta { Name = "m", Namespace = "default" },
+        Data = new Dictionary<string, string> { ["k"] = value },
+        Immutable = immutable,
     };
 
     [Fact]

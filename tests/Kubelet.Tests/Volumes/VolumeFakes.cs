@@ -2,10 +2,8 @@ using System.Collections.Immutable;
 using System.Net;
 using NodeAgent.Kubelet.Pods;
 using NodeAgent.Kubelet.Volumes;
-using NodeAgent.Kubernetes.Informers;
 using NodeAgent.Kubernetes.Objects;
 using NodeAgent.Kubernetes.Rest;
-using NodeAgent.Kubernetes.Serialization;
 
 namespace NodeAgent.Kubelet.Tests.Volumes;
 

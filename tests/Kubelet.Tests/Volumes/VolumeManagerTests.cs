@@ -85,11 +85,18 @@ public sealed class VolumeManagerTests : IDisposable
             new Volume { Name = "sec", Secret = new SecretVolumeSource { SecretName = "s", DefaultMode = 0x100 } },
             new Volume { Name = "mem", EmptyDir = new EmptyDirVolumeSource { Medium = "Memory", SizeLimit = Quantity.Parse("1Mi") } },
             new Volume { Name = "info", DownwardAPI = new DownwardAPIVolumeSource { Items = [new DownwardAPIVolumeFile { Path = "a/note", FieldRef = new ObjectFieldSelector { FieldPath = "metadata.annotations['note']" } }] } },
-            new Volume { Name = "kube-api-access", Projected = new ProjectedVolumeSource { Sources =
+            new Volume
+            {
+                Name = "kube-api-access",
+                Projected = new ProjectedVolumeSource
+                {
+                    Sources =
             [
                 new VolumeProjection { ServiceAccountToken = new ServiceAccountTokenProjection { Path = "token", ExpirationSeconds = 3607 } },
                 new VolumeProjection { Secret = new SecretProjection { Name = "none", Optional = true } },
-            ] } });
+            ]
+                }
+            });
         pod = pod with { Spec = pod.Spec with { SecurityContext = new PodSecurityContext { FsGroup = 3000, RunAsUser = 1001 } } };
         ImmutableDictionary<string, MountedVolume> mounted = await _manager.MountAsync(pod, default);
         try

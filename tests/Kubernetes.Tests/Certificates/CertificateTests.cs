@@ -112,7 +112,11 @@ public sealed class CertificateTests
         CertificateManager manager = new(
             new CertificateManagerOptions
             {
-                Name = "serving", SignerName = SignerNames.KubeletServing, Purpose = "server auth", Template = () => template, Client = _ => client,
+                Name = "serving",
+                SignerName = SignerNames.KubeletServing,
+                Purpose = "server auth",
+                Template = () => template,
+                Client = _ => client,
             },
             new CertificateStore(folder.Path, "kubelet-server"), NullLogger.Instance);
         using CancellationTokenSource end = new();

@@ -84,7 +84,10 @@ public sealed class KubeconfigTests
             {
                 ["a: b"] = new()
                 {
-                    Server = "https://[::1]:6443", CertificateAuthorityData = Encoding.ASCII.GetBytes(certificates.AuthorityPem), TlsServerName = "api", DisableCompression = true,
+                    Server = "https://[::1]:6443",
+                    CertificateAuthorityData = Encoding.ASCII.GetBytes(certificates.AuthorityPem),
+                    TlsServerName = "api",
+                    DisableCompression = true,
                 },
             },
             new Dictionary<string, KubeconfigUser>

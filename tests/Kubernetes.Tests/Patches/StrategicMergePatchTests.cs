@@ -1,7 +1,6 @@
 using System.Text.Json.Nodes;
 using FsCheck;
 using FsCheck.Fluent;
-using NodeAgent.Kubernetes.Objects;
 using NodeAgent.Kubernetes.Patches;
 using NodeAgent.Kubernetes.Serialization;
 

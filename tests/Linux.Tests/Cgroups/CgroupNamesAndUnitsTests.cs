@@ -1,5 +1,4 @@
 using NodeAgent.Linux.Cgroups;
-using NodeAgent.Linux.DBus;
 
 namespace NodeAgent.Linux.Tests.Cgroups;
 

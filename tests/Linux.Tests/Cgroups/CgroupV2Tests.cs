@@ -6,7 +6,10 @@ public sealed class CgroupV2Tests : IDisposable
 {
     private static readonly CgroupLimits Limits = new()
     {
-        CpuShares = 1024, CpuQuota = 50_000, Memory = 64 << 20, Pids = 100,
+        CpuShares = 1024,
+        CpuQuota = 50_000,
+        Memory = 64 << 20,
+        Pids = 100,
         HugePages = System.Collections.Immutable.ImmutableSortedDictionary<string, long>.Empty.Add("2MB", 0),
     };
 

@@ -11,7 +11,12 @@ public sealed class DBusTests
     {
         DBusMessage message = new()
         {
-            Type = DBusMessageType.MethodCall, Serial = 7, Path = "/a", Interface = "b.c", Member = "D", Destination = "e",
+            Type = DBusMessageType.MethodCall,
+            Serial = 7,
+            Path = "/a",
+            Interface = "b.c",
+            Member = "D",
+            Destination = "e",
             Signature = "sba(sv)atdygx",
             Body =
             [

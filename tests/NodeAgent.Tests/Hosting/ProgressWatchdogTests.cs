@@ -1,4 +1,3 @@
-using Microsoft.Extensions.Logging;
 using NodeAgent.Hosting;
 using NodeAgent.Linux.Systemd;
 

@@ -33,7 +33,9 @@ public static class PodExec
         string query = string.Join('&', command.Select(part => "command=" + Uri.EscapeDataString(part)));
         UriBuilder address = new(configuration.Server)
         {
-            Scheme = "wss", Path = $"/api/v1/namespaces/{space}/pods/{pod}/exec", Query = $"{query}&stdout=true&stderr=true",
+            Scheme = "wss",
+            Path = $"/api/v1/namespaces/{space}/pods/{pod}/exec",
+            Query = $"{query}&stdout=true&stderr=true",
         };
         await socket.ConnectAsync(address.Uri, deadline.Token);
         return await ReadAsync(socket, deadline.Token);

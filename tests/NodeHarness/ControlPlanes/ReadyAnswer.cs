@@ -19,7 +19,8 @@ internal static class ReadyAnswer
                 if (!File.Exists(kubeconfig)) return $"{kubeconfig} has not been written";
                 using KubernetesClient client = new(KubeconfigLoader.Load(kubeconfig), new KubernetesClientOptions
                 {
-                    RequestTimeout = TimeSpan.FromSeconds(5), MaximumRetries = 0,
+                    RequestTimeout = TimeSpan.FromSeconds(5),
+                    MaximumRetries = 0,
                 });
                 await client.RawAsync(HttpMethod.Get, "/readyz");
                 return null;

@@ -24,7 +24,9 @@ public static class Tool
     {
         ProcessStartInfo start = new(Find(program) ?? program, arguments)
         {
-            RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true,
+            RedirectStandardInput = true,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
         };
         using Process process = Process.Start(start) ?? throw new InvalidOperationException($"{program} did not start");
         using CancellationTokenSource deadline = new(limit ?? TimeSpan.FromSeconds(60));

@@ -112,8 +112,11 @@ internal sealed class NodeNetwork : IDisposable
 
         State.SetSlice(new SliceState
         {
-            Service = new ServiceName("ns", "web"), Name = "web-1", Family = _family,
-            Ports = [new SlicePort("tcp", "tcp", 8080), new SlicePort("udp", "udp", 8080)], Endpoints = endpoints.ToImmutable(),
+            Service = new ServiceName("ns", "web"),
+            Name = "web-1",
+            Family = _family,
+            Ports = [new SlicePort("tcp", "tcp", 8080), new SlicePort("udp", "udp", 8080)],
+            Endpoints = endpoints.ToImmutable(),
         });
     }
 

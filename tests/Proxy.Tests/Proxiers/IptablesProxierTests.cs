@@ -15,7 +15,9 @@ public sealed class IptablesProxierTests
 {
     private static readonly IptablesOptions Options = new()
     {
-        Family = IPFamily.IPv4, LocalTraffic = LocalTrafficDetector.ByCidr("10.244.0.0/16"), LocalhostNodePorts = true,
+        Family = IPFamily.IPv4,
+        LocalTraffic = LocalTrafficDetector.ByCidr("10.244.0.0/16"),
+        LocalhostNodePorts = true,
     };
 
     private readonly FakeIptables _kernel = new();

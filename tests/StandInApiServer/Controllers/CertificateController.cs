@@ -115,7 +115,11 @@ internal sealed class CertificateController(ObjectWriter writer, CertificateIssu
                 status["conditions"] = conditions = [];
             conditions.Add(new JsonObject
             {
-                ["type"] = type, ["status"] = "True", ["reason"] = reason, ["message"] = message, ["lastUpdateTime"] = writer.Now(),
+                ["type"] = type,
+                ["status"] = "True",
+                ["reason"] = reason,
+                ["message"] = message,
+                ["lastUpdateTime"] = writer.Now(),
                 ["lastTransitionTime"] = writer.Now(),
             });
         }, "approval");

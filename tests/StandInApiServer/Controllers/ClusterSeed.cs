@@ -45,7 +45,9 @@ internal sealed class ClusterSeed(ObjectWriter writer, string authorityPem)
             data[key] = Convert.ToBase64String(Encoding.UTF8.GetBytes(value));
         writer.Create(ResourceTable.Secrets, "kube-system", new JsonObject
         {
-            ["metadata"] = new JsonObject { ["name"] = $"bootstrap-token-{id}" }, ["type"] = "bootstrap.kubernetes.io/token", ["data"] = data,
+            ["metadata"] = new JsonObject { ["name"] = $"bootstrap-token-{id}" },
+            ["type"] = "bootstrap.kubernetes.io/token",
+            ["data"] = data,
         });
         return $"{id}.{secret}";
     }
@@ -82,7 +84,8 @@ internal sealed class ClusterSeed(ObjectWriter writer, string authorityPem)
             ["addressType"] = "IPv4",
             ["endpoints"] = new JsonArray(new JsonObject
             {
-                ["addresses"] = new JsonArray(address.ToString()), ["conditions"] = new JsonObject { ["ready"] = true },
+                ["addresses"] = new JsonArray(address.ToString()),
+                ["conditions"] = new JsonObject { ["ready"] = true },
             }),
             ["ports"] = new JsonArray(new JsonObject { ["name"] = "https", ["port"] = port, ["protocol"] = "TCP" }),
         });

@@ -60,8 +60,13 @@ internal sealed class DaemonSetController(ObjectWriter writer) : IController
         }
         JsonObject status = new()
         {
-            ["currentNumberScheduled"] = current, ["numberMisscheduled"] = 0, ["desiredNumberScheduled"] = desired, ["numberReady"] = ready,
-            ["observedGeneration"] = set.Value.Number("metadata", "generation") ?? 1, ["updatedNumberScheduled"] = updated, ["numberAvailable"] = ready,
+            ["currentNumberScheduled"] = current,
+            ["numberMisscheduled"] = 0,
+            ["desiredNumberScheduled"] = desired,
+            ["numberReady"] = ready,
+            ["observedGeneration"] = set.Value.Number("metadata", "generation") ?? 1,
+            ["updatedNumberScheduled"] = updated,
+            ["numberAvailable"] = ready,
         };
         if (desired > ready)
             status["numberUnavailable"] = desired - ready;
@@ -90,7 +95,8 @@ internal sealed class DaemonSetController(ObjectWriter writer) : IController
         foreach (string key in ToleratedKeys)
             tolerations.Add(new JsonObject
             {
-                ["key"] = key, ["operator"] = "Exists",
+                ["key"] = key,
+                ["operator"] = "Exists",
                 ["effect"] = key is "node.kubernetes.io/not-ready" or "node.kubernetes.io/unreachable" ? "NoExecute" : "NoSchedule",
             });
         return pod;

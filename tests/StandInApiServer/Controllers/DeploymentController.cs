@@ -62,7 +62,9 @@ internal sealed class DeploymentController(ObjectWriter writer) : IController
             {
                 ["metadata"] = new JsonObject
                 {
-                    ["name"] = $"{deployment.Name}-{hash}", ["labels"] = labels, ["ownerReferences"] = new JsonArray(deployment.OwnerReference()),
+                    ["name"] = $"{deployment.Name}-{hash}",
+                    ["labels"] = labels,
+                    ["ownerReferences"] = new JsonArray(deployment.OwnerReference()),
                     ["annotations"] = new JsonObject { [RevisionAnnotation] = newest },
                 },
                 ["spec"] = new JsonObject { ["replicas"] = mine.Count == 0 ? Wanted(deployment) : 0, ["selector"] = selector, ["template"] = template },
@@ -148,8 +150,12 @@ internal sealed class DeploymentController(ObjectWriter writer) : IController
             return old!.Copy();
         return new JsonObject
         {
-            ["type"] = type, ["status"] = text, ["lastUpdateTime"] = writer.Now(),
-            ["lastTransitionTime"] = old.Text("status") == text ? old.Text("lastTransitionTime") : writer.Now(), ["reason"] = reason, ["message"] = message,
+            ["type"] = type,
+            ["status"] = text,
+            ["lastUpdateTime"] = writer.Now(),
+            ["lastTransitionTime"] = old.Text("status") == text ? old.Text("lastTransitionTime") : writer.Now(),
+            ["reason"] = reason,
+            ["message"] = message,
         };
     }
 

@@ -50,14 +50,21 @@ internal sealed class DisruptionController(ObjectWriter writer) : IController
         string state = enough ? "True" : "False";
         JsonObject condition = old.Text("status") == state ? old!.Copy() : new JsonObject
         {
-            ["type"] = "DisruptionAllowed", ["status"] = state, ["lastTransitionTime"] = writer.Now(),
-            ["reason"] = enough ? "SufficientPods" : "InsufficientPods", ["message"] = "",
+            ["type"] = "DisruptionAllowed",
+            ["status"] = state,
+            ["lastTransitionTime"] = writer.Now(),
+            ["reason"] = enough ? "SufficientPods" : "InsufficientPods",
+            ["message"] = "",
             ["observedGeneration"] = budget.Value.Number("metadata", "generation") ?? 1,
         };
         JsonObject status = new()
         {
-            ["observedGeneration"] = budget.Value.Number("metadata", "generation") ?? 1, ["disruptionsAllowed"] = allowed, ["currentHealthy"] = healthy,
-            ["desiredHealthy"] = desired, ["expectedPods"] = expected, ["conditions"] = new JsonArray(condition),
+            ["observedGeneration"] = budget.Value.Number("metadata", "generation") ?? 1,
+            ["disruptionsAllowed"] = allowed,
+            ["currentHealthy"] = healthy,
+            ["desiredHealthy"] = desired,
+            ["expectedPods"] = expected,
+            ["conditions"] = new JsonArray(condition),
         };
         writer.Change(ResourceTable.PodDisruptionBudgets, budget.Namespace, budget.Name, value => value["status"] = status, "status");
     }

@@ -83,9 +83,13 @@ internal sealed class EndpointSliceController(ObjectWriter writer) : IController
         {
             ["metadata"] = new JsonObject
             {
-                ["generateName"] = service.Name + "-", ["labels"] = labels, ["ownerReferences"] = new JsonArray(service.OwnerReference()),
+                ["generateName"] = service.Name + "-",
+                ["labels"] = labels,
+                ["ownerReferences"] = new JsonArray(service.OwnerReference()),
             },
-            ["addressType"] = "IPv4", ["endpoints"] = JsonAccess.ListOf(endpoints), ["ports"] = ports.DeepClone(),
+            ["addressType"] = "IPv4",
+            ["endpoints"] = JsonAccess.ListOf(endpoints),
+            ["ports"] = ports.DeepClone(),
         });
     }
 
@@ -101,7 +105,9 @@ internal sealed class EndpointSliceController(ObjectWriter writer) : IController
             ["addresses"] = new JsonArray(address),
             ["conditions"] = new JsonObject
             {
-                ["ready"] = publish || (serving && !terminating), ["serving"] = publish || serving, ["terminating"] = terminating,
+                ["ready"] = publish || (serving && !terminating),
+                ["serving"] = publish || serving,
+                ["terminating"] = terminating,
             },
             ["targetRef"] = new JsonObject { ["kind"] = "Pod", ["namespace"] = pod.Namespace, ["name"] = pod.Name, ["uid"] = pod.Uid },
             ["nodeName"] = pod.Value.Text("spec", "nodeName"),

@@ -68,7 +68,11 @@ internal sealed class JobController(ObjectWriter writer, TimeProvider time) : IC
 
     private JsonObject Condition(string type, string reason, string message) => new()
     {
-        ["type"] = type, ["status"] = "True", ["lastProbeTime"] = writer.Now(), ["lastTransitionTime"] = writer.Now(), ["reason"] = reason,
+        ["type"] = type,
+        ["status"] = "True",
+        ["lastProbeTime"] = writer.Now(),
+        ["lastTransitionTime"] = writer.Now(),
+        ["reason"] = reason,
         ["message"] = message,
     };
 }

@@ -19,8 +19,12 @@ internal static class PodFacts
 
     public static JsonObject OwnerReference(this StoredObject owner) => new()
     {
-        ["apiVersion"] = owner.Definition.Type.ApiVersion, ["kind"] = owner.Definition.Kind, ["name"] = owner.Name, ["uid"] = owner.Uid,
-        ["controller"] = true, ["blockOwnerDeletion"] = true,
+        ["apiVersion"] = owner.Definition.Type.ApiVersion,
+        ["kind"] = owner.Definition.Kind,
+        ["name"] = owner.Name,
+        ["uid"] = owner.Uid,
+        ["controller"] = true,
+        ["blockOwnerDeletion"] = true,
     };
 
     /// <summary>A pod from the owner's template.</summary>
@@ -29,7 +33,10 @@ internal static class PodFacts
         JsonObject template = owner.Value.Map("spec", "template") ?? [];
         JsonObject pod = new()
         {
-            ["apiVersion"] = "v1", ["kind"] = "Pod", ["metadata"] = template.Map("metadata")?.Copy() ?? [], ["spec"] = template.Map("spec")?.Copy() ?? [],
+            ["apiVersion"] = "v1",
+            ["kind"] = "Pod",
+            ["metadata"] = template.Map("metadata")?.Copy() ?? [],
+            ["spec"] = template.Map("spec")?.Copy() ?? [],
         };
         JsonObject metadata = pod.Ensure("metadata");
         metadata.Remove("creationTimestamp");

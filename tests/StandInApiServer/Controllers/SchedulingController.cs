@@ -67,8 +67,12 @@ internal sealed class SchedulingController(ObjectWriter writer, Subresources sub
             return;
         writer.Change(ResourceTable.Pods, pod.Namespace, pod.Name, value => value.Ensure("status")["conditions"] = new JsonArray(new JsonObject
         {
-            ["type"] = "PodScheduled", ["status"] = "False", ["reason"] = "Unschedulable", ["message"] = message,
-            ["lastProbeTime"] = null, ["lastTransitionTime"] = writer.Now(),
+            ["type"] = "PodScheduled",
+            ["status"] = "False",
+            ["reason"] = "Unschedulable",
+            ["message"] = message,
+            ["lastProbeTime"] = null,
+            ["lastTransitionTime"] = writer.Now(),
         }), "status");
         Event(pod, "Warning", "FailedScheduling", message);
     }
@@ -78,11 +82,21 @@ internal sealed class SchedulingController(ObjectWriter writer, Subresources sub
         ["metadata"] = new JsonObject { ["generateName"] = pod.Name[..Math.Min(40, pod.Name.Length)] + "." },
         ["involvedObject"] = new JsonObject
         {
-            ["kind"] = "Pod", ["namespace"] = pod.Namespace, ["name"] = pod.Name, ["uid"] = pod.Uid, ["apiVersion"] = "v1",
+            ["kind"] = "Pod",
+            ["namespace"] = pod.Namespace,
+            ["name"] = pod.Name,
+            ["uid"] = pod.Uid,
+            ["apiVersion"] = "v1",
             ["resourceVersion"] = pod.ResourceVersion.ToString(),
         },
-        ["reason"] = reason, ["message"] = message, ["type"] = type, ["count"] = 1,
-        ["source"] = new JsonObject { ["component"] = "default-scheduler" }, ["reportingComponent"] = "default-scheduler", ["reportingInstance"] = "",
-        ["firstTimestamp"] = writer.Now(), ["lastTimestamp"] = writer.Now(),
+        ["reason"] = reason,
+        ["message"] = message,
+        ["type"] = type,
+        ["count"] = 1,
+        ["source"] = new JsonObject { ["component"] = "default-scheduler" },
+        ["reportingComponent"] = "default-scheduler",
+        ["reportingInstance"] = "",
+        ["firstTimestamp"] = writer.Now(),
+        ["lastTimestamp"] = writer.Now(),
     });
 }

@@ -25,7 +25,11 @@ internal sealed record AccessRequest(UserInfo User, string Verb)
 
     public static AccessRequest Of(UserInfo user, RequestInfo info, string fieldSelector) => new(user, info.Verb)
     {
-        Group = info.Group, Resource = info.Plural, Subresource = info.Subresource ?? "", Namespace = info.Namespace ?? "",
-        Name = info.Name ?? "", FieldSelector = fieldSelector,
+        Group = info.Group,
+        Resource = info.Plural,
+        Subresource = info.Subresource ?? "",
+        Namespace = info.Namespace ?? "",
+        Name = info.Name ?? "",
+        FieldSelector = fieldSelector,
     };
 }

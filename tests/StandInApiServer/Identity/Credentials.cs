@@ -9,7 +9,8 @@ internal static class Credentials
     {
         KubeconfigCluster cluster = new()
         {
-            Server = server.ToString().TrimEnd('/'), CertificateAuthorityData = System.Text.Encoding.ASCII.GetBytes(authority),
+            Server = server.ToString().TrimEnd('/'),
+            CertificateAuthorityData = System.Text.Encoding.ASCII.GetBytes(authority),
         };
         return new KubeconfigFile(
             "",

@@ -50,8 +50,14 @@ internal sealed class ServiceAccountTokens(RSA key, ObjectStore store, TimeProvi
             kubernetes["warnafter"] = now + seconds;
         JsonObject claims = new()
         {
-            ["aud"] = JsonAccess.ListOf(audiences), ["exp"] = expires, ["iat"] = now, ["iss"] = Issuer, ["jti"] = Guid.NewGuid().ToString(),
-            ["kubernetes.io"] = kubernetes, ["nbf"] = now, ["sub"] = $"system:serviceaccount:{namespaceName}:{name}",
+            ["aud"] = JsonAccess.ListOf(audiences),
+            ["exp"] = expires,
+            ["iat"] = now,
+            ["iss"] = Issuer,
+            ["jti"] = Guid.NewGuid().ToString(),
+            ["kubernetes.io"] = kubernetes,
+            ["nbf"] = now,
+            ["sub"] = $"system:serviceaccount:{namespaceName}:{name}",
         };
         JsonObject answer = request.Copy();
         answer["apiVersion"] = "authentication.k8s.io/v1";
@@ -63,7 +69,8 @@ internal sealed class ServiceAccountTokens(RSA key, ObjectStore store, TimeProvi
         answer.Ensure("spec")["expirationSeconds"] = seconds;
         answer["status"] = new JsonObject
         {
-            ["token"] = Sign(claims), ["expirationTimestamp"] = ObjectWriter.TimeText(DateTimeOffset.FromUnixTimeSeconds(now + seconds)),
+            ["token"] = Sign(claims),
+            ["expirationTimestamp"] = ObjectWriter.TimeText(DateTimeOffset.FromUnixTimeSeconds(now + seconds)),
         };
         return answer;
     }
@@ -108,7 +115,8 @@ internal sealed class ServiceAccountTokens(RSA key, ObjectStore store, TimeProvi
             }
         return UserInfo.Authenticated(
             $"system:serviceaccount:{namespaceName}:{name}", account.Uid, ["system:serviceaccounts", $"system:serviceaccounts:{namespaceName}"])
-            with { Extra = extra };
+            with
+        { Extra = extra };
     }
 
     private void Bind(JsonObject kubernetes, string namespaceName, JsonObject? reference)

@@ -127,7 +127,9 @@ internal sealed class KubeletProxy(ObjectStore store, X509Certificate2 clientCer
             await stream.AuthenticateAsClientAsync(
                 new SslClientAuthenticationOptions
                 {
-                    TargetHost = host, ClientCertificates = [clientCertificate], ApplicationProtocols = [SslApplicationProtocol.Http11],
+                    TargetHost = host,
+                    ClientCertificates = [clientCertificate],
+                    ApplicationProtocols = [SslApplicationProtocol.Http11],
                     LocalCertificateSelectionCallback = (_, _, _, _, _) => clientCertificate,
                 },
                 cancellationToken);

@@ -74,8 +74,12 @@ internal sealed class ApiError(int code, string reason, string message) : Except
     {
         JsonObject status = new()
         {
-            ["kind"] = "Status", ["apiVersion"] = "v1", ["metadata"] = new JsonObject(), ["status"] = "Failure",
-            ["message"] = Message, ["reason"] = reason,
+            ["kind"] = "Status",
+            ["apiVersion"] = "v1",
+            ["metadata"] = new JsonObject(),
+            ["status"] = "Failure",
+            ["message"] = Message,
+            ["reason"] = reason,
         };
         JsonObject? details = Details?.Copy();
         if (RetryAfterSeconds is { } seconds)

@@ -18,7 +18,8 @@ internal static class Discovery
             ["version"] => Version(),
             ["api"] => new JsonObject
             {
-                ["kind"] = "APIVersions", ["versions"] = new JsonArray("v1"),
+                ["kind"] = "APIVersions",
+                ["versions"] = new JsonArray("v1"),
                 ["serverAddressByClientCIDRs"] = new JsonArray(),
             },
             ["apis"] => new JsonObject { ["kind"] = "APIGroupList", ["apiVersion"] = "v1", ["groups"] = JsonAccess.ListOf(Groups().Select(Group)) },
@@ -34,8 +35,15 @@ internal static class Discovery
 
     private static JsonObject Version() => new()
     {
-        ["major"] = "1", ["minor"] = "36", ["gitVersion"] = "v1.36.2", ["gitCommit"] = "", ["gitTreeState"] = "clean",
-        ["buildDate"] = "1970-01-01T00:00:00Z", ["goVersion"] = "go1.26.0", ["compiler"] = "gc", ["platform"] = "linux/amd64",
+        ["major"] = "1",
+        ["minor"] = "36",
+        ["gitVersion"] = "v1.36.2",
+        ["gitCommit"] = "",
+        ["gitTreeState"] = "clean",
+        ["buildDate"] = "1970-01-01T00:00:00Z",
+        ["goVersion"] = "go1.26.0",
+        ["compiler"] = "gc",
+        ["platform"] = "linux/amd64",
     };
 
     private static List<string> Groups() =>
@@ -54,7 +62,9 @@ internal static class Discovery
         List<string> versions = Versions(group);
         return new JsonObject
         {
-            ["kind"] = "APIGroup", ["apiVersion"] = "v1", ["name"] = group,
+            ["kind"] = "APIGroup",
+            ["apiVersion"] = "v1",
+            ["name"] = group,
             ["versions"] = JsonAccess.ListOf(versions.Select(Entry)),
             ["preferredVersion"] = Entry(versions[0]),
         };
@@ -72,12 +82,18 @@ internal static class Discovery
         foreach (string review in Reviews(group))
             resources.Add(new JsonObject
             {
-                ["name"] = review.ToLowerInvariant() + "s", ["singularName"] = review.ToLowerInvariant(),
-                ["namespaced"] = review == "LocalSubjectAccessReview", ["kind"] = review, ["verbs"] = new JsonArray("create"),
+                ["name"] = review.ToLowerInvariant() + "s",
+                ["singularName"] = review.ToLowerInvariant(),
+                ["namespaced"] = review == "LocalSubjectAccessReview",
+                ["kind"] = review,
+                ["verbs"] = new JsonArray("create"),
             });
         return new JsonObject
         {
-            ["kind"] = "APIResourceList", ["apiVersion"] = "v1", ["groupVersion"] = group.Length == 0 ? version : $"{group}/{version}", ["resources"] = resources,
+            ["kind"] = "APIResourceList",
+            ["apiVersion"] = "v1",
+            ["groupVersion"] = group.Length == 0 ? version : $"{group}/{version}",
+            ["resources"] = resources,
         };
     }
 
@@ -92,7 +108,10 @@ internal static class Discovery
     {
         JsonObject resource = new()
         {
-            ["name"] = name, ["singularName"] = definition.Kind.ToLowerInvariant(), ["namespaced"] = definition.Namespaced, ["kind"] = kind,
+            ["name"] = name,
+            ["singularName"] = definition.Kind.ToLowerInvariant(),
+            ["namespaced"] = definition.Namespaced,
+            ["kind"] = kind,
             ["verbs"] = JsonAccess.ListOf(verbs),
         };
         if (definition.ShortNames.Count > 0)
@@ -116,7 +135,10 @@ internal static class Discovery
         };
         JsonObject resource = new()
         {
-            ["name"] = $"{definition.Plural}/{subresource}", ["singularName"] = "", ["namespaced"] = definition.Namespaced, ["kind"] = kind,
+            ["name"] = $"{definition.Plural}/{subresource}",
+            ["singularName"] = "",
+            ["namespaced"] = definition.Namespaced,
+            ["kind"] = kind,
             ["verbs"] = JsonAccess.ListOf(verbs),
         };
         if (group != definition.Type.Group)
@@ -158,7 +180,9 @@ internal static class Discovery
         }
         return new JsonObject
         {
-            ["openapi"] = "3.0.0", ["info"] = new JsonObject { ["title"] = "Kubernetes", ["version"] = "v1.36.2" }, ["paths"] = paths,
+            ["openapi"] = "3.0.0",
+            ["info"] = new JsonObject { ["title"] = "Kubernetes", ["version"] = "v1.36.2" },
+            ["paths"] = paths,
         };
     }
 }

@@ -100,7 +100,11 @@ internal sealed class ResourceRequests(ObjectWriter writer, ListRequests lists, 
         details["uid"] = last.Uid;
         await context.Response.WriteAsync(200, new JsonObject
         {
-            ["kind"] = "Status", ["apiVersion"] = "v1", ["metadata"] = new JsonObject(), ["status"] = "Success", ["details"] = details,
+            ["kind"] = "Status",
+            ["apiVersion"] = "v1",
+            ["metadata"] = new JsonObject(),
+            ["status"] = "Success",
+            ["details"] = details,
         });
     }
 

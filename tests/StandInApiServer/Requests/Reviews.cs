@@ -45,8 +45,11 @@ internal sealed class Reviews(Authenticator authenticator, Authorizer authorizer
         if (review.Map("spec", "resourceAttributes") is { } resource)
             request = new AccessRequest(user, resource.Text("verb") ?? "")
             {
-                Group = resource.Text("group") ?? "", Resource = resource.Text("resource") ?? "", Subresource = resource.Text("subresource") ?? "",
-                Namespace = resource.Text("namespace") ?? "", Name = resource.Text("name") ?? "",
+                Group = resource.Text("group") ?? "",
+                Resource = resource.Text("resource") ?? "",
+                Subresource = resource.Text("subresource") ?? "",
+                Namespace = resource.Text("namespace") ?? "",
+                Name = resource.Text("name") ?? "",
             };
         else if (review.Map("spec", "nonResourceAttributes") is { } path)
             request = new AccessRequest(user, path.Text("verb") ?? "") { Path = path.Text("path") ?? "" };

@@ -54,7 +54,10 @@ internal sealed class Subresources(ObjectWriter writer, ServiceAccountTokens tok
             JsonArray conditions = JsonAccess.ListOf(status.Items("conditions").Where(c => c.Text("type") != "PodScheduled").Select(c => c.DeepClone()));
             conditions.Add(new JsonObject
             {
-                ["type"] = "PodScheduled", ["status"] = "True", ["lastProbeTime"] = null, ["lastTransitionTime"] = writer.Now(),
+                ["type"] = "PodScheduled",
+                ["status"] = "True",
+                ["lastProbeTime"] = null,
+                ["lastTransitionTime"] = writer.Now(),
             });
             status["conditions"] = conditions;
             writer.Store.Put(ResourceTable.Pods, next);
@@ -122,10 +125,13 @@ internal sealed class Subresources(ObjectWriter writer, ServiceAccountTokens tok
 
     private static JsonObject ScaleOf(StoredObject target) => new()
     {
-        ["kind"] = "Scale", ["apiVersion"] = "autoscaling/v1",
+        ["kind"] = "Scale",
+        ["apiVersion"] = "autoscaling/v1",
         ["metadata"] = new JsonObject
         {
-            ["name"] = target.Name, ["namespace"] = target.Namespace, ["uid"] = target.Uid,
+            ["name"] = target.Name,
+            ["namespace"] = target.Namespace,
+            ["uid"] = target.Uid,
             ["resourceVersion"] = target.Value.Text("metadata", "resourceVersion"),
             ["creationTimestamp"] = target.Value.Text("metadata", "creationTimestamp"),
         },
@@ -139,6 +145,10 @@ internal sealed class Subresources(ObjectWriter writer, ServiceAccountTokens tok
 
     private static JsonObject Success(int code = 201) => new()
     {
-        ["kind"] = "Status", ["apiVersion"] = "v1", ["metadata"] = new JsonObject(), ["status"] = "Success", ["code"] = code,
+        ["kind"] = "Status",
+        ["apiVersion"] = "v1",
+        ["metadata"] = new JsonObject(),
+        ["status"] = "Success",
+        ["code"] = code,
     };
 }

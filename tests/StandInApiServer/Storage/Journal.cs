@@ -23,7 +23,10 @@ internal sealed class Journal(string path) : IDisposable
         string next = path + ".new";
         FileStream file = new(next, new FileStreamOptions
         {
-            Mode = FileMode.Create, Access = FileAccess.Write, Share = FileShare.Read, BufferSize = 0,
+            Mode = FileMode.Create,
+            Access = FileAccess.Write,
+            Share = FileShare.Read,
+            BufferSize = 0,
             UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite,
         });
         file.Write(Encoding.UTF8.GetBytes($"{{\"revision\":{revision}}}\n"));

@@ -196,7 +196,9 @@ internal sealed partial class ObjectWriter(ObjectStore store, AdmissionChain adm
         ApiError error = ApiError.Forbidden(definition, name, $"unable to create new content in namespace {namespaceName} because it is being terminated");
         error.Details!["causes"] = new JsonArray(new JsonObject
         {
-            ["reason"] = "NamespaceTerminating", ["message"] = $"namespace {namespaceName} is being terminated", ["field"] = "metadata.namespace",
+            ["reason"] = "NamespaceTerminating",
+            ["message"] = $"namespace {namespaceName} is being terminated",
+            ["field"] = "metadata.namespace",
         });
         throw error;
     }

@@ -20,17 +20,24 @@ internal static class ResourceTable
 
     public static ResourceDefinition Nodes { get; } = new(Resources.Nodes)
     {
-        ShortNames = ["no"], Subresources = ["status", "proxy"], SelectableFields = ["spec.unschedulable"],
+        ShortNames = ["no"],
+        Subresources = ["status", "proxy"],
+        SelectableFields = ["spec.unschedulable"],
     };
 
     public static ResourceDefinition Services { get; } = new(Resources.Services)
     {
-        ShortNames = ["svc"], Categories = ["all"], Subresources = ["status", "proxy"], SelectableFields = ["spec.clusterIP", "spec.type"],
+        ShortNames = ["svc"],
+        Categories = ["all"],
+        Subresources = ["status", "proxy"],
+        SelectableFields = ["spec.clusterIP", "spec.type"],
     };
 
     public static ResourceDefinition Namespaces { get; } = new(Resources.Namespaces)
     {
-        ShortNames = ["ns"], Subresources = ["status", "finalize"], SelectableFields = ["status.phase"],
+        ShortNames = ["ns"],
+        Subresources = ["status", "finalize"],
+        SelectableFields = ["status.phase"],
     };
 
     public static ResourceDefinition ConfigMaps { get; } = new(Resources.ConfigMaps) { ShortNames = ["cm"] };
@@ -66,18 +73,25 @@ internal static class ResourceTable
 
     public static ResourceDefinition Jobs { get; } = new(new ResourceType("batch", "v1", "jobs", "Job", true))
     {
-        Categories = ["all"], Subresources = ["status"], SelectableFields = ["status.successful"], HasGeneration = true,
+        Categories = ["all"],
+        Subresources = ["status"],
+        SelectableFields = ["status.successful"],
+        HasGeneration = true,
     };
 
     public static ResourceDefinition PodDisruptionBudgets { get; } =
         new(new ResourceType("policy", "v1", "poddisruptionbudgets", "PodDisruptionBudget", true))
         {
-            ShortNames = ["pdb"], Subresources = ["status"], HasGeneration = true,
+            ShortNames = ["pdb"],
+            Subresources = ["status"],
+            HasGeneration = true,
         };
 
     public static ResourceDefinition CertificateSigningRequests { get; } = new(Resources.CertificateSigningRequests)
     {
-        ShortNames = ["csr"], Subresources = ["status", "approval"], SelectableFields = ["spec.signerName"],
+        ShortNames = ["csr"],
+        Subresources = ["status", "approval"],
+        SelectableFields = ["spec.signerName"],
     };
 
     public static ResourceDefinition PriorityClasses { get; } =
