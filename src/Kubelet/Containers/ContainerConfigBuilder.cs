@@ -8,7 +8,6 @@ using NodeAgent.Kubelet.Sync;
 using NodeAgent.Kubelet.Volumes;
 using NodeAgent.Kubernetes.Objects;
 using NodeAgent.Kubernetes.Serialization;
-using NodeAgent.Linux.Files;
 using ApiContainer = NodeAgent.Kubernetes.Objects.Container;
 
 namespace NodeAgent.Kubelet.Containers;
@@ -35,8 +34,6 @@ internal sealed record ContainerRequest(
 internal sealed class ContainerConfigBuilder(
     ContainerConfigOptions options, EnvironmentBuilder environment, SubPathBinder subPaths, INodeInfo node, KubeletPaths paths)
 {
-    private const int HostsFileMode = 420;
-
     /// <exception cref="ContainerConfigException">The spec cannot be carried out; the message is what users read.</exception>
     public async Task<ContainerConfig> BuildAsync(ContainerRequest request, CancellationToken cancellationToken)
     {
@@ -120,13 +117,13 @@ internal sealed class ContainerConfigBuilder(
         {
             (string hostname, string domain) = PodHostname.Of(pod, options.Dns.ClusterDomain);
             string? own = pod.IsHostNetwork ? await File.ReadAllTextAsync("/etc/hosts", cancellationToken) : null;
-            AtomicFile.Write(paths.PodHostsFile(pod.Uid), System.Text.Encoding.UTF8.GetBytes(HostsFile.Build(pod, request.PodIPs, hostname, domain, own)), HostsFileMode);
+            HostsFile.Write(paths.PodHostsFile(pod.Uid), HostsFile.Build(pod, request.PodIPs, hostname, domain, own));
             mounts.Add(new Mount { ContainerPath = "/etc/hosts", HostPath = paths.PodHostsFile(pod.Uid) });
         }
 
         if (c.TerminationMessagePath is { Length: > 0 } message)
         {
-            mounts.Add(new Mount { ContainerPath = message, HostPath = TerminationLog(pod.Uid, c.Name!) });
+            mounts.Add(new Mount { ContainerPath = message[0] == '/' ? message : "/" + message, HostPath = TerminationLog(pod.Uid, c.Name!) });
         }
 
         return mounts;

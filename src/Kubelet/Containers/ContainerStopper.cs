@@ -13,6 +13,7 @@ namespace NodeAgent.Kubelet.Containers;
 internal sealed class ContainerStopper(IRuntimeService runtime, LifecycleHooks hooks, IPodEventRecorder events, TimeProvider time)
 {
     private static readonly TimeSpan Shortest = TimeSpan.FromSeconds(2);
+    private readonly PreStopRuns _preStops = new(time);
 
     /// <summary>Stops one container; a container that is gone already is a success.</summary>
     /// <param name="pod">Its pod; null where only the runtime knows it (grace and hook then come from annotations).</param>
@@ -21,7 +22,7 @@ internal sealed class ContainerStopper(IRuntimeService runtime, LifecycleHooks h
     /// <param name="grace">Overrides the spec's.</param>
     /// <param name="podIP">For HTTP hooks.</param>
     /// <param name="turn">Waited for after the hook began and before the stop: its time is taken from the grace period.</param>
-    /// <param name="cancellationToken">Ends the hook and the wait, never the stop.</param>
+    /// <param name="cancellationToken">Ends the waiting, never a stop or a hook under way: the next call goes on with that hook.</param>
     public async Task StopAsync(
         Pod? pod, RuntimeContainerStatus c, string message, TimeSpan? grace, string? podIP, Task? turn, CancellationToken cancellationToken)
     {
@@ -55,27 +56,22 @@ internal sealed class ContainerStopper(IRuntimeService runtime, LifecycleHooks h
         {
             // Gone already.
         }
+
+        _preStops.Forget(c.Id.Id);
     }
 
-    private async Task PreStopAsync(
+    private Task PreStopAsync(
         Pod? pod, ApiContainer spec, LifecycleHandler preStop, RuntimeContainerStatus c, TimeSpan limit, string? podIP, CancellationToken cancellationToken)
     {
-        using var timer = new CancellationTokenSource(limit, time);
-        using var both = CancellationTokenSource.CreateLinkedTokenSource(timer.Token, cancellationToken);
-        string? error;
-        try
+        async Task Hook(CancellationToken stop)
         {
-            error = await hooks.RunAsync(preStop, spec, c.Id.Id, podIP, both.Token);
-        }
-        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
-        {
-            error = $"did not end within the grace period of {limit.TotalSeconds:0} s";
+            if (await hooks.RunAsync(new LifecycleCall(pod, spec, preStop, c.Id.Id, podIP), stop) is not null && pod is not null)
+            {
+                events.Record(pod, c.Name, "Warning", "FailedPreStopHook", "PreStopHook failed");
+            }
         }
 
-        if (error is not null && pod is not null)
-        {
-            events.Record(pod, c.Name, "Warning", "FailedPreStopHook", "PreStopHook failed");
-        }
+        return _preStops.WaitAsync(c.Id.Id, Hook, limit, cancellationToken);
     }
 
     /// <summary>The spec, or what annotations remember of it.</summary>

@@ -4,12 +4,28 @@ using NodeAgent.Kubernetes.Objects;
 
 namespace NodeAgent.Kubelet.Containers;
 
-/// <summary>The managed /etc/hosts of a pod. Pure. Source: pkg/kubelet/kubelet_pods.go (ensureHostsFile).</summary>
+/// <summary>The managed /etc/hosts of a pod. Source: pkg/kubelet/kubelet_pods.go (ensureHostsFile).</summary>
 internal static class HostsFile
 {
+    private const UnixFileMode Mode = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.GroupRead | UnixFileMode.OtherRead;
     private const string Header = "# Kubernetes-managed hosts file.\n127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n"
         + "fe00::0\tip6-localnet\nfe00::0\tip6-mcastprefix\nfe00::1\tip6-allnodes\nfe00::2\tip6-allrouters\n";
 
+    /// <summary>Writes it in place: containers that run have this inode mounted and see the new text.</summary>
+    public static void Write(string path, string text)
+    {
+        byte[] content = Encoding.UTF8.GetBytes(text);
+        // No lock is asked for: a container may hold one on the file.
+        using (var file = new FileStream(path, FileMode.OpenOrCreate, FileAccess.Write, FileShare.ReadWrite | FileShare.Delete, bufferSize: 0))
+        {
+            file.SetLength(0);
+            file.Write(content);
+        }
+
+        File.SetUnixFileMode(path, Mode);
+    }
+
+    /// <summary>The text. Pure.</summary>
     /// <param name="pod">The pod.</param>
     /// <param name="ips">Its addresses.</param>
     /// <param name="hostname">Its host name.</param>

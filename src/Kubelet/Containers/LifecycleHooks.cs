@@ -1,88 +1,156 @@
-using System.Net.Http.Headers;
+using System.Net.Sockets;
 using NodeAgent.Cri;
 using NodeAgent.Cri.V1;
+using NodeAgent.Kubelet.Pods;
+using NodeAgent.Kubelet.Probes;
 using NodeAgent.Kubernetes.Objects;
 using ApiContainer = NodeAgent.Kubernetes.Objects.Container;
 
 namespace NodeAgent.Kubelet.Containers;
 
+/// <summary>One run of a handler.</summary>
+/// <param name="Pod">Its pod, for events; null where only the runtime knows it.</param>
+/// <param name="Container">The container's spec, for named ports.</param>
+/// <param name="Handler">The handler.</param>
+/// <param name="ContainerId">The instance.</param>
+/// <param name="PodIP">For HTTP without a host; null while the pod has none.</param>
+internal sealed record LifecycleCall(Pod? Pod, ApiContainer Container, LifecycleHandler Handler, string ContainerId, string? PodIP);
+
 /// <summary>Runs postStart and preStop handlers. Source: pkg/kubelet/lifecycle/handlers.go.</summary>
-/// <param name="runtime">For exec.</param>
-/// <param name="time">Clock.</param>
-internal sealed class LifecycleHooks(IRuntimeService runtime, TimeProvider time) : IDisposable
+internal sealed class LifecycleHooks : IDisposable
 {
+    private const string UserAgent = "kube-lifecycle/1.36";
+    private const int MaximumRequests = 10;
+    private static readonly HttpRequestOptionsKey<FirstBytesStream> Connection = new("connection");
+    private readonly IRuntimeService _runtime;
+    private readonly IPodEventRecorder _events;
+    private readonly TimeProvider _time;
+    private readonly HttpMessageInvoker _http;
+
+    /// <param name="runtime">For exec.</param>
+    /// <param name="events">For the fall-back event.</param>
+    /// <param name="time">Clock.</param>
+    public LifecycleHooks(IRuntimeService runtime, IPodEventRecorder events, TimeProvider time)
+    {
+        (_runtime, _events, _time) = (runtime, events, time);
+        _http = new HttpMessageInvoker(new SocketsHttpHandler
+        {
+            AllowAutoRedirect = false,
+            UseProxy = false,
+            UseCookies = false,
+            PooledConnectionLifetime = TimeSpan.Zero,
+            ConnectTimeout = Timeout.InfiniteTimeSpan,
+            ActivityHeadersPropagator = null,
 #pragma warning disable CA5359 // A pod's own certificate is nobody's to vouch for; upstream does not verify it either.
-    private readonly HttpClient _http = new(new SocketsHttpHandler
-    {
-        AllowAutoRedirect = false,
-        UseProxy = false,
-        PooledConnectionLifetime = TimeSpan.Zero,
-        SslOptions = { RemoteCertificateValidationCallback = (_, _, _, _) => true },
-    })
-    {
-        Timeout = Timeout.InfiniteTimeSpan,
-    };
+            SslOptions = { RemoteCertificateValidationCallback = (_, _, _, _) => true },
 #pragma warning restore CA5359
+            ConnectCallback = ConnectAsync,
+        });
+    }
 
     /// <summary>Null where it succeeded, else what went wrong.</summary>
-    public async Task<string?> RunAsync(LifecycleHandler handler, ApiContainer c, string containerId, string? podIP, CancellationToken cancellationToken)
+    public async Task<string?> RunAsync(LifecycleCall call, CancellationToken cancellationToken)
     {
+        LifecycleHandler handler = call.Handler;
         try
         {
             if (handler.Exec is { } exec)
             {
-                var request = new ExecSyncRequest { ContainerId = containerId };
+                var request = new ExecSyncRequest { ContainerId = call.ContainerId };
                 request.Cmd.AddRange(exec.Command);
-                ExecSyncResponse reply = await runtime.ExecSyncAsync(request, cancellationToken).WaitAsync(cancellationToken);
+                ExecSyncResponse reply = await _runtime.ExecSyncAsync(request, cancellationToken).WaitAsync(cancellationToken);
                 return reply.ExitCode == 0 ? null : $"Exec lifecycle hook failed with exit code {reply.ExitCode}: {reply.Stdout.ToStringUtf8()}{reply.Stderr.ToStringUtf8()}";
             }
 
             if (handler.HttpGet is { } http)
             {
-                await GetAsync(http, c, podIP, cancellationToken);
+                await GetAsync(call, http, cancellationToken);
                 return null;
             }
 
             if (handler.Sleep is { } sleep)
             {
-                await Task.Delay(TimeSpan.FromSeconds(sleep.Seconds), time, cancellationToken);
+                await Task.Delay(TimeSpan.FromSeconds(sleep.Seconds), _time, cancellationToken);
                 return null;
             }
 
             return "handler has none of exec, httpGet and sleep";
         }
-        catch (Exception e) when (e is CriException or HttpRequestException or UriFormatException or FormatException)
+        catch (Exception e) when (e is CriException or HttpRequestException or IOException or UriFormatException or FormatException)
         {
             return e.Message;
         }
     }
 
-    private async Task GetAsync(HTTPGetAction http, ApiContainer c, string? podIP, CancellationToken cancellationToken)
+    public void Dispose() => _http.Dispose();
+
+    private async Task GetAsync(LifecycleCall call, HTTPGetAction action, CancellationToken cancellationToken)
     {
-        int port = http.Port.IsString
-            ? c.Ports.FirstOrDefault(p => p.Name == http.Port.StringValue)?.ContainerPortValue
-                ?? (int.TryParse(http.Port.StringValue, out int number) ? number : throw new FormatException($"no port named \"{http.Port.StringValue}\""))
-            : http.Port.IntValue;
-        string host = http.Host is { Length: > 0 } given ? given : podIP ?? throw new FormatException("the pod has no address yet");
-        host = host.Contains(':', StringComparison.Ordinal) ? $"[{host}]" : host;
-        string scheme = (http.Scheme ?? "HTTP").ToLowerInvariant();
-        using var request = new HttpRequestMessage(HttpMethod.Get, $"{scheme}://{host}:{port}/{(http.Path ?? "/").TrimStart('/')}");
-        request.Headers.UserAgent.Add(new ProductInfoHeaderValue("kube-lifecycle", "1.36"));
-        foreach (HTTPHeader header in http.HttpHeaders)
+        int port = ProbeSupport.Port(action.Port, call.Container, out string problem) ?? throw new FormatException(problem);
+        string host = action.Host is { Length: > 0 } given ? given : call.PodIP ?? throw new FormatException("the pod has no address yet");
+        HttpProbeRequest request = HttpProbeRequest.Create(action, host, port, UserAgent);
+        try
         {
-            if (header.Name == "Host")
+            await SendAsync(request, cancellationToken);
+        }
+        catch (HttpRequestException e) when (e.Data[nameof(FirstBytesStream)] is FirstBytesStream { SawHttp: true })
+        {
+            // Long ago HTTPS hooks were sent as HTTP whatever they said; pods that came to depend on it still work.
+            HttpProbeRequest plain = request with
             {
-                request.Headers.Host = header.Value;
-            }
-            else
+                Url = HttpProbeRequest.Exact("http" + request.Url.OriginalString["https".Length..]),
+                Headers = [.. request.Headers.Where(h => !h.Key.Equals("Authorization", StringComparison.OrdinalIgnoreCase))],
+            };
+            await SendAsync(plain, cancellationToken);
+            if (call.Pod is { } pod)
             {
-                request.Headers.TryAddWithoutValidation(header.Name ?? "", header.Value);
+                _events.Record(pod, null, "Warning", "LifecycleHTTPFallback",
+                    $"request to HTTPS lifecycle hook {request.Url.Authority} got HTTP response, retry with HTTP succeeded");
             }
         }
-
-        // The status does not count: that the server was reached does.
-        using HttpResponseMessage reply = await _http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, cancellationToken);
     }
 
-    public void Dispose() => _http.Dispose();
+    // The status does not count: that the server was reached does.
+    private async Task SendAsync(HttpProbeRequest request, CancellationToken cancellationToken)
+    {
+        Uri first = request.Url;
+        for (int sent = 1; ; sent++)
+        {
+            using HttpRequestMessage message = HttpProber.Message(request);
+            try
+            {
+                using HttpResponseMessage reply = await _http.SendAsync(message, cancellationToken);
+                if (HttpProber.Redirect(reply, request, first) is not { } next)
+                {
+                    return;
+                }
+
+                request = sent < MaximumRequests ? next
+                    : throw new HttpRequestException($"Get \"{next.Url.OriginalString}\": stopped after {MaximumRequests} redirects");
+            }
+            catch (HttpRequestException e) when (message.Options.TryGetValue(Connection, out FirstBytesStream? connection))
+            {
+                e.Data[nameof(FirstBytesStream)] = connection;
+                throw;
+            }
+        }
+    }
+
+    private static async ValueTask<Stream> ConnectAsync(SocketsHttpConnectionContext context, CancellationToken cancellationToken)
+    {
+        var socket = new Socket(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
+        try
+        {
+            await socket.ConnectAsync(context.DnsEndPoint, cancellationToken);
+        }
+        catch
+        {
+            socket.Dispose();
+            throw;
+        }
+
+        var stream = new FirstBytesStream(new NetworkStream(socket, ownsSocket: true));
+        context.InitialRequestMessage.Options.Set(Connection, stream);
+        return stream;
+    }
 }

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Collections.Immutable;
 using Microsoft.Extensions.Logging;
 using NodeAgent.Cri;
@@ -53,6 +54,7 @@ public sealed partial class RuntimeManager : IPodRuntime, IDisposable
     private readonly ContainerStopper _stopper;
     private readonly CrashLoopBackOff _backOff;
     private readonly AttemptNumbers _attempts = new();
+    private readonly ConcurrentDictionary<string, PodUid> _withoutPostStart = new();
 
     /// <summary>Makes the manager; nothing is called before it is asked.</summary>
     public RuntimeManager(
@@ -62,7 +64,7 @@ public sealed partial class RuntimeManager : IPodRuntime, IDisposable
         _observer = new RuntimeObserver(runtime, time);
         _images = new ImageManager(images, needs.Objects, needs.Events, options.Images, time);
         _configs = new ContainerConfigBuilder(options.Config, new EnvironmentBuilder(needs.Objects, needs.Services), needs.SubPaths, needs.Node, needs.Paths);
-        _hooks = new LifecycleHooks(runtime, time);
+        _hooks = new LifecycleHooks(runtime, needs.Events, time);
         _stopper = new ContainerStopper(runtime, _hooks, needs.Events, time);
         _backOff = new CrashLoopBackOff(FirstRestartDelay, options.LongestRestartDelay);
     }
@@ -77,11 +79,6 @@ public sealed partial class RuntimeManager : IPodRuntime, IDisposable
     public async Task<PodSyncResult> SyncPodAsync(PodSyncRequest request, CancellationToken cancellationToken)
     {
         Pod pod = request.Pod;
-        if (UnsupportedPodFields.Find(pod) is { } unsupported)
-        {
-            return Refused(pod, unsupported);
-        }
-
         PodActions actions = PodActionPlanner.Compute(pod, request.Status, Health);
         if (actions.IsEmpty)
         {
@@ -132,22 +129,14 @@ public sealed partial class RuntimeManager : IPodRuntime, IDisposable
     private ContainerHealth Health(RuntimeContainerStatus c) => new(
         _needs.Probes.Get(c.Id, ProbeType.Liveness) == ProbeResult.Failure,
         _needs.Probes.Get(c.Id, ProbeType.Startup) == ProbeResult.Failure,
-        _needs.Probes.Get(c.Id, ProbeType.Startup) == ProbeResult.Success);
-
-    private PodSyncResult Refused(Pod pod, string unsupported)
-    {
-        _needs.Events.Record(pod, null, "Warning", "Failed", $"Error: {unsupported}");
-        return new PodSyncResult
-        {
-            Waiting = pod.Spec.InitContainers.Concat(pod.Spec.Containers).ToImmutableDictionary(c => c.Name ?? "", _ => new ContainerWaiting("CreateContainerConfigError", unsupported)),
-        };
-    }
+        _needs.Probes.Get(c.Id, ProbeType.Startup) == ProbeResult.Success,
+        _withoutPostStart.ContainsKey(c.Id.Id));
 
     private async Task KillAsync(PodSyncRequest request, PodActions actions, Pass pass, CancellationToken cancellationToken)
     {
         if (actions.KillPod)
         {
-            if (actions.CreateSandbox)
+            if (actions.CreateSandbox && actions.AnnouncesNewSandbox)
             {
                 _needs.Events.Record(request.Pod, null, "Normal", "SandboxChanged", "Pod sandbox changed, it will be killed and re-created.");
             }
@@ -172,7 +161,8 @@ public sealed partial class RuntimeManager : IPodRuntime, IDisposable
     private PodSandboxConfig SandboxConfig(Pod pod, uint attempt, string cgroupParent)
     {
         DnsOptions dns = _options.Config.Dns;
-        string hostFile = dns.ResolvConf.Length > 0 && File.Exists(dns.ResolvConf) ? File.ReadAllText(dns.ResolvConf) : "";
+        // A missing file is an error, as upstream has it: the pod waits instead of running without name resolution.
+        string hostFile = dns.ResolvConf.Length > 0 ? File.ReadAllText(dns.ResolvConf) : "";
         PodDns built = DnsConfigBuilder.Build(pod, dns, hostFile);
         foreach (string warning in built.Warnings)
         {
@@ -304,13 +294,18 @@ public sealed partial class RuntimeManager : IPodRuntime, IDisposable
         PodSyncRequest request, ApiContainer c, LifecycleHandler postStart, string id, ImmutableArray<string> ips, Pass pass, CancellationToken cancellationToken)
     {
         string name = c.Name ?? "";
-        if (await _hooks.RunAsync(postStart, c, id, ips is [var ip, ..] ? ip : null, cancellationToken) is not { } error)
+        // Until its hook has succeeded and wherever it cannot be stopped afterwards, it must not pass for a container that runs.
+        _withoutPostStart[id] = request.Pod.Uid;
+        var call = new LifecycleCall(request.Pod, c, postStart, id, ips is [var ip, ..] ? ip : null);
+        if (await _hooks.RunAsync(call, cancellationToken) is not { } error)
         {
+            _withoutPostStart.TryRemove(id, out _);
             return;
         }
 
         LogHookFailed(request.Pod.Ref, name, error);
         _needs.Events.Record(request.Pod, name, "Warning", "FailedPostStartHook", "PostStartHook failed");
+        pass.Wait(name, "PostStartHookError", $"PostStartHook failed: {error}", null);
         var started = new RuntimeContainerStatus
         {
             Id = new ContainerId(await _observer.RuntimeNameAsync(cancellationToken), id),
@@ -319,8 +314,15 @@ public sealed partial class RuntimeManager : IPodRuntime, IDisposable
             RestartCount = 0,
             State = RuntimeContainerState.Running,
         };
-        await _stopper.StopAsync(request.Pod, started, "FailedPostStartHook", null, null, null, cancellationToken);
-        pass.Wait(name, "PostStartHookError", $"PostStartHook failed: {error}", null);
+        try
+        {
+            await _stopper.StopAsync(request.Pod, started, "FailedPostStartHook", null, null, null, cancellationToken);
+            _withoutPostStart.TryRemove(id, out _);
+        }
+        catch (CriException e)
+        {
+            pass.Error = $"container {name}, whose postStart hook failed, could not be stopped: {e.Message}";
+        }
     }
 
     /// <summary>One more than the last attempt; where the runtime has forgotten it, one more than the API or the log files remember.</summary>
@@ -397,11 +399,16 @@ public sealed partial class RuntimeManager : IPodRuntime, IDisposable
             }
         }
 
-        await Task.WhenAll(all);
+        // A container that cannot be stopped keeps neither the others nor the sandboxes from it; the caller hears of it afterwards.
+        Task containers = Task.WhenAll(all);
+        await containers.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        cancellationToken.ThrowIfCancellationRequested();
         foreach (RuntimeSandboxStatus sandbox in status.Sandboxes)
         {
             await StopSandboxAsync(sandbox.Id);
         }
+
+        await containers;
     }
 
     private Task StopSandboxAsync(string id) =>
@@ -453,6 +460,10 @@ public sealed partial class RuntimeManager : IPodRuntime, IDisposable
         _images.Forget(uid);
         _backOff.Forget(uid);
         _attempts.Forget(uid);
+        foreach ((string id, PodUid _) in _withoutPostStart.Where(c => c.Value == uid))
+        {
+            _withoutPostStart.TryRemove(id, out _);
+        }
     }
 
     /// <inheritdoc/>

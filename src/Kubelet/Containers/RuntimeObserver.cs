@@ -1,12 +1,15 @@
 using System.Collections.Immutable;
 using System.Globalization;
 using System.Text;
+using Microsoft.Win32.SafeHandles;
 using NodeAgent.Cri;
 using NodeAgent.Cri.V1;
 using NodeAgent.Kubelet.Logs;
 using NodeAgent.Kubelet.Pleg;
 using NodeAgent.Kubelet.Pods;
 using NodeAgent.Kubelet.Sync;
+using NodeAgent.Linux.Files;
+using NodeAgent.Linux.Syscalls;
 using ContainerId = NodeAgent.Kubelet.Pods.ContainerId;
 using CriContainer = NodeAgent.Cri.V1.Container;
 using CriStatus = NodeAgent.Cri.V1.ContainerStatus;
@@ -99,6 +102,7 @@ internal sealed class RuntimeObserver(IRuntimeService runtime, TimeProvider time
             return sandbox with
             {
                 State = status.State == PodSandboxState.SandboxReady ? RuntimeSandboxState.Ready : RuntimeSandboxState.NotReady,
+                NetworkReported = status.Network is not null,
                 HostNetwork = status.Linux?.Namespaces?.Options?.Network == NamespaceMode.Node,
                 IPs = [.. ips.Where(ip => System.Net.IPAddress.TryParse(ip, out _))],
                 RuntimeHandler = status.RuntimeHandler,
@@ -150,39 +154,60 @@ internal sealed class RuntimeObserver(IRuntimeService runtime, TimeProvider time
     /// <summary>The termination message file's end, or the log's where that is asked for; added before it: the runtime's message.</summary>
     private static string Message(CriStatus s)
     {
-        string text = s.Message;
-        string? path = s.Annotations.GetValueOrDefault(CriNames.TerminationMessagePath, "");
+        string path = s.Annotations.GetValueOrDefault(CriNames.TerminationMessagePath, "");
+        path = path.Length == 0 || path[0] == '/' ? path : "/" + path;
         string? file = s.Mounts.FirstOrDefault(m => m.ContainerPath == path && path.Length > 0)?.HostPath;
-        string said = file is null ? "" : ReadEnd(file, LargestMessage);
+        string said = file is null ? "" : ReadEnd(file, LargestMessage, $"Error on reading termination log {file}");
         if (said.Length == 0 && s.Annotations.GetValueOrDefault(CriNames.TerminationMessagePolicy, "") == "FallbackToLogsOnError"
             && s.ExitCode != 0 && s.Reason != "ContainerCannotRun" && s.LogPath.Length > 0)
         {
             said = LogEnd(s.LogPath);
         }
 
-        return said.Length == 0 ? text : text.Length == 0 ? said : $"{text}: {said}";
+        return said.Length == 0 ? s.Message : s.Message.Length == 0 ? said : $"{s.Message}: {said}";
     }
 
-    private static string ReadEnd(string file, int limit)
+    // What is there may have been put there by the container: a pipe or a device must hold nobody up, and no link is followed.
+    private static string ReadEnd(string path, int limit, string failure)
     {
         try
         {
-            using var stream = new FileStream(file, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
-            stream.Seek(Math.Max(0, stream.Length - limit), SeekOrigin.Begin);
-            byte[] end = new byte[(int)Math.Min(limit, stream.Length)];
-            int read = stream.ReadAtLeast(end, end.Length, throwOnEndOfStream: false);
-            return Encoding.UTF8.GetString(end, 0, read);
+            using SafeFileHandle folder = FileAt.OpenDirectory(Path.GetDirectoryName(path) ?? "/", OpenFlags.Path);
+            using SafeFileHandle? file = FileAt.OpenIfExists(folder, Path.GetFileName(path), OpenFlags.ReadOnly | OpenFlags.NonBlocking | OpenFlags.NoFollow, ResolveFlags.None);
+            if (file is null)
+            {
+                return "";
+            }
+
+            FileStatus status = FileAt.Status(file);
+            if (status.Kind != FileKind.Regular)
+            {
+                return $"{failure}: it is not a regular file";
+            }
+
+            byte[] end = new byte[(int)Math.Min(limit, status.Size)];
+            int filled = 0;
+            while (filled < end.Length && RandomAccess.Read(file, end.AsSpan(filled), status.Size - end.Length + filled) is var read and > 0)
+            {
+                filled += read;
+            }
+
+            return Encoding.UTF8.GetString(end, 0, filled);
+        }
+        catch (LinuxException e) when (e.Errno == Errno.ENOENT)
+        {
+            return "";
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            return $"Error on reading termination message: {e.Message}";
+            return $"{failure}: {e.Message}";
         }
     }
 
     private static string LogEnd(string logPath)
     {
         var text = new StringBuilder();
-        foreach (string line in ReadEnd(logPath, 64 * 1024).Split('\n', StringSplitOptions.RemoveEmptyEntries).TakeLast(MostLogLines))
+        foreach (string line in ReadEnd(logPath, 64 * 1024, "Error on reading termination message from logs").Split('\n', StringSplitOptions.RemoveEmptyEntries).TakeLast(MostLogLines))
         {
             if (CriLogParser.TryParse(Encoding.UTF8.GetBytes(line), out CriLogRecord record, out ReadOnlySpan<byte> content))
             {

@@ -93,7 +93,7 @@ internal sealed class ImageManager(IImageService images, IPodObjectStore objects
         {
             string text = $"Back-off pulling image \"{image}\"";
             events.Record(pod, container, "Normal", "BackOff", text);
-            return new ImageResult.Failed("ImagePullBackOff", $"{text}: ErrImagePull: {entry.Error}", entry.Until - now);
+            return new ImageResult.Failed("ImagePullBackOff", $"{text}: {entry.Error}", entry.Until - now);
         }
 
         long asked = time.GetTimestamp();
@@ -116,17 +116,30 @@ internal sealed class ImageManager(IImageService images, IPodObjectStore objects
         catch (Exception e) when (e is CriException or FormatException)
         {
             TimeSpan delay = entry.Delay == default || now - entry.Until > 2 * LongestBackOff ? FirstBackOff : entry.Delay * 2 < LongestBackOff ? entry.Delay * 2 : LongestBackOff;
-            string error = $"failed to pull and unpack image \"{name}\": {e.Message}";
-            _backOff[key] = (time.GetUtcNow() + delay, delay, error);
-            events.Record(pod, container, "Warning", "Failed", $"Failed to pull image \"{image}\": {error}");
-            string reason = e.Message.Contains("RegistryUnavailable", StringComparison.Ordinal) ? "RegistryUnavailable"
-                : e.Message.Contains("SignatureValidationFailed", StringComparison.Ordinal) ? "SignatureValidationFailed" : "ErrImagePull";
+            string said = e is CriException cri ? cri.Detail : e.Message;
+            events.Record(pod, container, "Warning", "Failed", $"Failed to pull image \"{image}\": {said}");
+            (string reason, string error) = PullFailure(image, said);
+            _backOff[key] = (time.GetUtcNow() + delay, delay, $"{reason}: {error}");
             return new ImageResult.Failed(reason, error, delay);
         }
         finally
         {
             _pulls?.Release();
         }
+    }
+
+    /// <summary>Two errors have a name of their own, with which the runtime's message begins.</summary>
+    private static (string Reason, string Message) PullFailure(string image, string said)
+    {
+        foreach ((string name, string why) in ((string, string)[])[("RegistryUnavailable", "the registry is unavailable"), ("SignatureValidationFailed", "the signature validation failed")])
+        {
+            if (said.StartsWith(name, StringComparison.Ordinal))
+            {
+                return (name, $"image pull failed for {image} because {why}{said[name.Length..]}");
+            }
+        }
+
+        return ("ErrImagePull", said);
     }
 
     private async Task<string> PullWithCredentialsAsync(Pod pod, string container, string name, PodSandboxConfig sandbox, CancellationToken cancellationToken)

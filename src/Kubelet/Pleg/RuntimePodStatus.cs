@@ -38,6 +38,8 @@ public sealed record RuntimeSandboxStatus
     public required DateTimeOffset CreatedAt { get; init; }
     /// <summary>Primary address first; empty for host-network sandboxes and such as are not ready.</summary>
     public ImmutableArray<string> IPs { get; init; } = [];
+    /// <summary>False where the runtime says nothing about the sandbox's network, not even that there is no address.</summary>
+    public bool NetworkReported { get; init; } = true;
     /// <summary>True where the sandbox has the node's network namespace.</summary>
     public bool HostNetwork { get; init; }
     /// <summary>The runtime handler it was made with ("" = default).</summary>

@@ -10,7 +10,7 @@ namespace NodeAgent.Kubelet.Probes;
 internal sealed record HttpProbeRequest(Uri Url, string? Host, IReadOnlyList<KeyValuePair<string, string>> Headers)
 {
     /// <summary>Makes the request.</summary>
-    public static HttpProbeRequest Create(HTTPGetAction action, string podIP, int port)
+    public static HttpProbeRequest Create(HTTPGetAction action, string podIP, int port, string userAgent = ProbeSupport.UserAgent)
     {
         string scheme = string.IsNullOrEmpty(action.Scheme) ? "http" : action.Scheme.ToLowerInvariant();
         string host = string.IsNullOrEmpty(action.Host) ? podIP : action.Host;
@@ -30,7 +30,7 @@ internal sealed record HttpProbeRequest(Uri Url, string? Host, IReadOnlyList<Key
 
         if (!headers.Exists(h => h.Key.Equals("User-Agent", StringComparison.OrdinalIgnoreCase)))
         {
-            headers.Add(new("User-Agent", ProbeSupport.UserAgent));
+            headers.Add(new("User-Agent", userAgent));
         }
 
         int accept = headers.FindIndex(h => h.Key.Equals("Accept", StringComparison.OrdinalIgnoreCase));

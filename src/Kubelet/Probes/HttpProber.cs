@@ -95,7 +95,7 @@ internal sealed class HttpProber : IDisposable
         }
     }
 
-    private static HttpRequestMessage Message(HttpProbeRequest request)
+    internal static HttpRequestMessage Message(HttpProbeRequest request)
     {
         var message = new HttpRequestMessage(HttpMethod.Get, request.Url)
         {
@@ -123,7 +123,7 @@ internal sealed class HttpProber : IDisposable
     }
 
     // The next request, or null where the answer stands: no redirect, or one to another host.
-    private static HttpProbeRequest? Redirect(HttpResponseMessage response, HttpProbeRequest request, Uri first)
+    internal static HttpProbeRequest? Redirect(HttpResponseMessage response, HttpProbeRequest request, Uri first)
     {
         if ((int)response.StatusCode is not (301 or 302 or 303 or 307 or 308) || response.Headers.Location is not { } location)
         {

@@ -2,6 +2,7 @@ using NodeAgent.Cri.V1;
 using NodeAgent.Kubelet.Containers;
 using NodeAgent.Kubelet.Pods;
 using NodeAgent.Kubernetes.Objects;
+using Container = NodeAgent.Kubernetes.Objects.Container;
 
 namespace NodeAgent.Kubelet.Sandboxes;
 
@@ -32,21 +33,26 @@ internal static class PodSandboxConfigBuilder
         [CriNames.PodUid] = pod.Metadata.Uid ?? "",
     };
 
+    /// <summary>Ports of the main containers; within one container a name, or where there is none the same port, counts once.</summary>
     private static IEnumerable<PortMapping> Ports(Pod pod)
     {
-        var seen = new HashSet<string>();
-        foreach (ContainerPort port in pod.IsHostNetwork ? [] : pod.Spec.Containers.Concat(pod.Spec.InitContainers.Where(c => c.RestartPolicy == "Always")).SelectMany(c => c.Ports))
+        foreach (Container container in pod.Spec.Containers)
         {
-            string protocol = (port.Protocol ?? "TCP").ToUpperInvariant();
-            if (seen.Add($"{protocol}-{port.HostIP}:{port.ContainerPortValue}:{port.HostPort}"))
+            var seen = new HashSet<string>();
+            foreach (ContainerPort port in container.Ports)
             {
-                yield return new PortMapping
+                string protocol = (port.Protocol ?? "TCP").ToUpperInvariant();
+                string family = port.HostIP is not { Length: > 0 } ip ? "any" : ip.Contains(':', StringComparison.Ordinal) ? "v6" : "v4";
+                if (seen.Add(port.Name is { Length: > 0 } name ? name : $"{family}-{protocol}-{port.HostIP}:{port.ContainerPortValue}:{port.HostPort}"))
                 {
-                    Protocol = protocol switch { "UDP" => Protocol.Udp, "SCTP" => Protocol.Sctp, _ => Protocol.Tcp },
-                    ContainerPort = port.ContainerPortValue,
-                    HostPort = port.HostPort ?? 0,
-                    HostIp = port.HostIP ?? "",
-                };
+                    yield return new PortMapping
+                    {
+                        Protocol = protocol switch { "UDP" => Protocol.Udp, "SCTP" => Protocol.Sctp, _ => Protocol.Tcp },
+                        ContainerPort = port.ContainerPortValue,
+                        HostPort = port.HostPort ?? 0,
+                        HostIp = port.HostIP ?? "",
+                    };
+                }
             }
         }
     }

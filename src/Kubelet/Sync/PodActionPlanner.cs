@@ -15,29 +15,33 @@ public static class PodActionPlanner
     /// <param name="health">Verdicts for an instance.</param>
     public static PodActions Compute(Pod pod, RuntimePodStatus status, Func<RuntimeContainerStatus, ContainerHealth> health)
     {
-        (bool create, uint attempt, string? sandbox) = Sandbox(pod, status);
-        return create ? WithNewSandbox(pod, status, attempt) : InSandbox(pod, status, sandbox!, health);
+        return Sandbox(pod, status) is { } next ? WithNewSandbox(pod, status, next) : InSandbox(pod, status, status.Sandboxes[0].Id, health);
     }
 
-    private static (bool Create, uint Attempt, string? Id) Sandbox(Pod pod, RuntimePodStatus status)
+    /// <summary>What the sandbox to be made is like, or null where the newest one serves.</summary>
+    private static (uint Attempt, bool Announced)? Sandbox(Pod pod, RuntimePodStatus status)
     {
         if (status.Sandboxes.IsEmpty)
         {
-            return (true, 0, null);
+            return (0, false);
         }
 
         RuntimeSandboxStatus newest = status.Sandboxes[0];
         uint next = status.Sandboxes.Max(s => s.Attempt) + 1;
-        bool fits = status.Sandboxes.Count(s => s.State == RuntimeSandboxState.Ready) == 1
-            && newest.State == RuntimeSandboxState.Ready
-            && newest.HostNetwork == pod.IsHostNetwork
-            && (pod.IsHostNetwork || newest.IPs.Length > 0);
-        return (!fits, next, fits ? newest.Id : null);
+        if (status.Sandboxes.Count(s => s.State == RuntimeSandboxState.Ready) > 1 || newest.State != RuntimeSandboxState.Ready)
+        {
+            return (next, true);
+        }
+
+        // Upstream names no changed sandbox here, so no event is written either.
+        return newest.HostNetwork != pod.IsHostNetwork ? (next, false)
+            : !pod.IsHostNetwork && newest.NetworkReported && newest.IPs.IsEmpty ? (next, true)
+            : null;
     }
 
-    private static PodActions WithNewSandbox(Pod pod, RuntimePodStatus status, uint attempt)
+    private static PodActions WithNewSandbox(Pod pod, RuntimePodStatus status, (uint Attempt, bool Announced) next)
     {
-        bool ranOnce = attempt > 0 && status.Containers.Any(c => c.State != RuntimeContainerState.Created);
+        bool ranOnce = next.Attempt > 0 && status.Containers.Any(c => c.State != RuntimeContainerState.Created);
         if (pod.Spec.RestartPolicy == "Never" && ranOnce && pod.Spec.Containers.All(c => c.RestartPolicy is null))
         {
             // It ran and may not run again: nothing is made, what is left is killed.
@@ -55,7 +59,8 @@ public static class PodActionPlanner
         {
             KillPod = !status.Sandboxes.IsEmpty,
             CreateSandbox = true,
-            Attempt = attempt,
+            Attempt = next.Attempt,
+            AnnouncesNewSandbox = next.Announced,
             StartInit = firstInit,
             Start = firstInit.IsEmpty ? wanted : [],
         };
@@ -145,6 +150,7 @@ public static class PodActionPlanner
 
         return h.LivenessFailed ? ($"Container {c.Name} failed liveness probe", false, c.LivenessProbe?.TerminationGracePeriodSeconds)
             : h.StartupFailed ? ($"Container {c.Name} failed startup probe", false, c.StartupProbe?.TerminationGracePeriodSeconds)
+            : h.PostStartFailed ? ($"Container {c.Name} failed postStart hook", false, null)
             : null;
     }
 

@@ -20,6 +20,8 @@ public sealed record PodActions
     public bool CreateSandbox { get; init; }
     /// <summary>The newest sandbox that stays, where none is made.</summary>
     public string? SandboxId { get; init; }
+    /// <summary>The new sandbox takes the place of one that serves no more: users are told.</summary>
+    public bool AnnouncesNewSandbox { get; init; }
     /// <summary>Attempt of the sandbox to be made.</summary>
     public uint Attempt { get; init; }
     /// <summary>Containers to kill first.</summary>
@@ -38,4 +40,5 @@ public sealed record PodActions
 /// <param name="LivenessFailed">The liveness probe failed as often as its threshold asks.</param>
 /// <param name="StartupFailed">Likewise the startup probe.</param>
 /// <param name="Started">The startup probe has succeeded; false before its first verdict and where there is none.</param>
-public readonly record struct ContainerHealth(bool LivenessFailed, bool StartupFailed, bool Started);
+/// <param name="PostStartFailed">Its postStart hook failed or broke off and it runs all the same.</param>
+public readonly record struct ContainerHealth(bool LivenessFailed, bool StartupFailed, bool Started, bool PostStartFailed = false);

@@ -72,6 +72,11 @@ public sealed partial class PodSyncer(PodSyncParts parts, PodSyncSurroundings no
             return new PodPassResult(PodPassOutcome.ReachedTerminalPhase);
         }
 
+        if (UnsupportedPodFields.Find(pod) is { } unsupported)
+        {
+            return Refuse(pod, memory, observed, unsupported);
+        }
+
         if (!pod.IsHostNetwork && node.Node.NetworkNotReady is { } notReady)
         {
             node.Events.Record(pod, null, "Warning", "NetworkNotReady", $"network is not ready: {notReady}");
@@ -79,6 +84,16 @@ public sealed partial class PodSyncer(PodSyncParts parts, PodSyncSurroundings no
         }
 
         return await StartAsync(pod, memory, observed, cancellationToken);
+    }
+
+    /// <summary>Nothing of the pod is touched, what runs of it goes on; its containers say which field is in the way.</summary>
+    private PodPassResult Refuse(Pod pod, PodMemory memory, RuntimePodStatus observed, string unsupported)
+    {
+        node.Events.Record(pod, null, "Warning", "Failed", $"Error: {unsupported}");
+        memory.Waiting = pod.Spec.InitContainers.Concat(pod.Spec.Containers)
+            .ToImmutableDictionary(c => c.Name ?? "", _ => new ContainerWaiting("CreateContainerConfigError", unsupported));
+        PodStatus status = Publish(pod, memory, observed);
+        return new PodPassResult(PodPassOutcome.Again, Next(pod, status, new PodSyncResult { Waiting = memory.Waiting }));
     }
 
     private async Task<PodPassResult> StartAsync(Pod pod, PodMemory memory, RuntimePodStatus observed, CancellationToken cancellationToken)

@@ -25,13 +25,13 @@ internal sealed class RuntimeManagerFixture : IPodEventRecorder, IServiceLister,
     private readonly BlockingWork _work = new();
     private readonly CriConnection _connection;
 
-    private RuntimeManagerFixture()
+    private RuntimeManagerFixture(string resolvConf)
     {
         Paths = new KubeletPaths(Path.Combine(_folder.FullName, "root"), Path.Combine(_folder.FullName, "log", "pods"));
         _connection = new CriConnection(CriEndpoint.Parse("unix://" + Socket), new CriConnectionOptions(), NullLogger<CriConnection>.Instance);
         Runtime = new RuntimeServiceClient(_connection);
         var config = new ContainerConfigOptions(
-            new ContainerLimitsOptions(8L << 30, true, 100_000, true, false, []), new DnsOptions(["10.96.0.10"], "cluster.local", ""), "/var/lib/kubelet/seccomp", false);
+            new ContainerLimitsOptions(8L << 30, true, 100_000, true, false, []), new DnsOptions(["10.96.0.10"], "cluster.local", resolvConf), "/var/lib/kubelet/seccomp", false);
         Manager = new RuntimeManager(
             Runtime, new ImageServiceClient(_connection), new RuntimeManagerOptions(config, ImageOptions.Default, TimeSpan.FromMinutes(5)),
             new RuntimeManagerNeeds(this, Objects, this, new FakeNodeInfo(), this, Paths, new SubPathBinder(Paths, new Mounter(), _work), (name, _) => Task.FromResult(name)),
@@ -60,9 +60,9 @@ internal sealed class RuntimeManagerFixture : IPodEventRecorder, IServiceLister,
 
     private string Socket => Path.Combine(_folder.FullName, "r.sock");
 
-    public static async Task<RuntimeManagerFixture> StartAsync()
+    public static async Task<RuntimeManagerFixture> StartAsync(string resolvConf = "")
     {
-        var fixture = new RuntimeManagerFixture();
+        var fixture = new RuntimeManagerFixture(resolvConf);
         fixture.Fake = await FakeRuntime.StartAsync(fixture.Socket, new FakeRuntimeOptions { WriteLogs = true });
         fixture.Fake.AddImage("busybox:1");
         return fixture;
@@ -75,11 +75,11 @@ internal sealed class RuntimeManagerFixture : IPodEventRecorder, IServiceLister,
     public static Container Container(string name) => new() { Name = name, Image = "busybox:1", ImagePullPolicy = "IfNotPresent" };
 
     /// <summary>One observation and one pass.</summary>
-    public async Task<PodSyncResult> PassAsync(Pod pod)
+    public async Task<PodSyncResult> PassAsync(Pod pod, CancellationToken cancellationToken = default)
     {
         Directory.CreateDirectory(Paths.Pod(pod.Uid));
         RuntimePodStatus status = await Manager.GetPodStatusAsync(pod.Ref, default);
-        return await Manager.SyncPodAsync(new PodSyncRequest(pod, status, ImmutableDictionary<string, MountedVolume>.Empty, "/kubepods/x", ["10.0.0.1"], null), default);
+        return await Manager.SyncPodAsync(new PodSyncRequest(pod, status, ImmutableDictionary<string, MountedVolume>.Empty, "/kubepods/x", ["10.0.0.1"], null), cancellationToken);
     }
 
     public IEnumerable<string> Calls(params string[] methods) => Fake.Calls.Select(c => c.Method.Split('/')[^1]).Where(methods.Contains);

@@ -92,17 +92,6 @@ public sealed class RuntimeManagerTests
     }
 
     [Fact]
-    public async Task A_field_that_is_not_honoured_keeps_even_the_sandbox_from_being_made()
-    {
-        await using var f = await RuntimeManagerFixture.StartAsync();
-        Pod pod = RuntimeManagerFixture.Pod() is var p ? p with { Spec = p.Spec with { HostUsers = false } } : null!;
-        PodSyncResult result = await f.PassAsync(pod);
-        Assert.Equal("CreateContainerConfigError", result.Waiting["main"].Reason);
-        Assert.Contains("spec.hostUsers", result.Waiting["main"].Message, StringComparison.Ordinal);
-        Assert.Empty(f.Calls(Mutations));
-    }
-
-    [Fact]
     public async Task A_pull_that_fails_backs_off_and_says_why()
     {
         await using var f = await RuntimeManagerFixture.StartAsync();
@@ -184,5 +173,54 @@ public sealed class RuntimeManagerTests
         await f.PassAsync(pod);
         Assert.Contains(f.Events, e => e == ("SandboxChanged", "Pod sandbox changed, it will be killed and re-created."));
         Assert.Equal(1u, f.Fake.Sandboxes.Max(s => s.Status.Metadata.Attempt));
+    }
+
+    [Fact]
+    public async Task A_sandbox_of_another_network_mode_is_replaced_without_a_word()
+    {
+        await using var f = await RuntimeManagerFixture.StartAsync();
+        Pod pod = RuntimeManagerFixture.Pod();
+        await f.PassAsync(pod);
+        await f.PassAsync(pod with { Spec = pod.Spec with { HostNetwork = true } });
+        Assert.Equal(2, f.Fake.Sandboxes.Length);
+        Assert.DoesNotContain(f.Events, e => e.Reason == "SandboxChanged");
+    }
+
+    [Fact]
+    public async Task The_hosts_file_is_rewritten_in_place_for_containers_that_run()
+    {
+        await using var f = await RuntimeManagerFixture.StartAsync();
+        Pod pod = RuntimeManagerFixture.Pod();
+        await f.PassAsync(pod);
+        string path = f.Paths.PodHostsFile(pod.Uid);
+        await using FileStream mounted = File.OpenRead(path);
+        f.Fake.ExitContainer(f.Fake.Containers.Single().Status.Id, 1);
+        await f.PassAsync(pod with { Spec = pod.Spec with { HostAliases = [new HostAlias { Ip = "10.1.1.1", Hostnames = ["other"] }] } });
+        using var reader = new StreamReader(mounted);
+        Assert.Contains("10.1.1.1\tother", await reader.ReadToEndAsync(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Without_the_resolvConf_file_no_sandbox_is_made()
+    {
+        await using var f = await RuntimeManagerFixture.StartAsync("/no/such/resolv.conf");
+        PodSyncResult result = await f.PassAsync(RuntimeManagerFixture.Pod());
+        Assert.Contains("/no/such/resolv.conf", result.Error, StringComparison.Ordinal);
+        Assert.Contains(f.Events, e => e.Reason == "FailedCreatePodSandBox");
+        Assert.Empty(f.Fake.Sandboxes);
+    }
+
+    [Fact]
+    public async Task A_failed_pull_is_told_in_the_runtimes_words_once()
+    {
+        await using var f = await RuntimeManagerFixture.StartAsync();
+        const string said = "failed to pull and unpack image \"docker.io/library/absent:1\": not found";
+        f.Fake.Behaviour.On("PullImage", Reaction.Fail(Grpc.StatusCode.NotFound, said), times: 1);
+        f.Fake.Behaviour.On("PullImage", Reaction.Fail(Grpc.StatusCode.Unknown, "RegistryUnavailable: asleep"), times: 1);
+        PodSyncResult result = await f.PassAsync(RuntimeManagerFixture.Pod("Always", RuntimeManagerFixture.Container("main") with { Image = "absent:1" }));
+        Assert.Equal(new ContainerWaiting("ErrImagePull", said), result.Waiting["main"]);
+        Assert.Contains(f.Events, e => e == ("Failed", $"Failed to pull image \"absent:1\": {said}"));
+        result = await f.PassAsync(RuntimeManagerFixture.Pod("Always", RuntimeManagerFixture.Container("main") with { Image = "other:1" }));
+        Assert.Equal(new ContainerWaiting("RegistryUnavailable", "image pull failed for other:1 because the registry is unavailable: asleep"), result.Waiting["main"]);
     }
 }

@@ -42,6 +42,7 @@ internal sealed class PodCore : IAsyncDisposable
     public FakeTimeProvider Time { get; } = new();
     public KubeletPaths Paths { get; }
     public ApiPods Api { get; }
+    public NoVolumes Volumes { get; } = new();
     public FakeRuntime Fake { get; private set; } = null!;
     public string Socket => Path.Combine(_folder.FullName, "r.sock");
     public Life Agent => _lives[^1];
@@ -176,7 +177,7 @@ internal sealed class PodCore : IAsyncDisposable
             PodWorkers? workers = null;
             Statuses = new StatusManager(core.Api, pods, uid => workers!.CouldHaveRunningContainers(uid), time, NullLogger<StatusManager>.Instance, _stop.Token);
             var cgroups = new NoCgroups();
-            var volumes = new NoVolumes();
+            NoVolumes volumes = core.Volumes;
             var syncer = new PodSyncer(
                 new PodSyncParts(_manager, volumes, objects, probes, cgroups, new AdmitAll()),
                 new PodSyncSurroundings(_pleg, cache, Statuses, node, Events, new StartGate(4, TimeSpan.FromSeconds(10), time), core.Paths),

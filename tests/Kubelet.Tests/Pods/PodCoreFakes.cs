@@ -164,8 +164,10 @@ internal sealed class AdmitAll : IPodAdmission
 
 internal sealed class NoVolumes : IVolumeManager
 {
+    public string? Fails { get; set; }
+
     public Task<ImmutableDictionary<string, MountedVolume>> MountAsync(Pod pod, CancellationToken cancellationToken) =>
-        Task.FromResult(ImmutableDictionary<string, MountedVolume>.Empty);
+        Fails is not null ? throw new VolumeSetupException("data", Fails) : Task.FromResult(ImmutableDictionary<string, MountedVolume>.Empty);
 
     public Task UnmountAsync(PodUid uid, CancellationToken cancellationToken) => Task.CompletedTask;
 

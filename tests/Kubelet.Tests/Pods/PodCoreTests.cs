@@ -2,6 +2,7 @@ using NodeAgent.Cri.V1;
 using NodeAgent.FakeCriRuntime;
 using NodeAgent.Grpc;
 using NodeAgent.Kubelet.Pods;
+using NodeAgent.Kubernetes.Objects;
 using ContainerState = NodeAgent.Cri.V1.ContainerState;
 using Pod = NodeAgent.Kubernetes.Objects.Pod;
 
@@ -51,6 +52,19 @@ public sealed class PodCoreTests
         await core.PassAsync(TimeSpan.FromSeconds(60));
         Assert.Equal((reads, patches, changes), (core.Api.Reads, core.Api.Patches, core.Changes().Length));
         Assert.InRange(armed, 0, 10);
+    }
+
+    [Fact]
+    public async Task A_pod_with_a_field_that_is_not_honoured_waits_naming_it_and_neither_volume_nor_sandbox_is_made()
+    {
+        await using PodCore core = await PodCore.StartAsync();
+        core.Volumes.Fails = "a volume was asked for";
+        Pod pod = PodCore.Pod();
+        core.Api.Put(pod with { Spec = pod.Spec with { Volumes = [new Volume { Name = "data", PersistentVolumeClaim = new PersistentVolumeClaimVolumeSource { ClaimName = "claim" } }] } });
+        await core.UntilAsync(() => core.Api.Find("web")?.Status.ContainerStatuses is [{ State.Waiting.Reason: "CreateContainerConfigError" }], "the field is refused");
+        Assert.Contains("persistentVolumeClaim", core.Api.Find("web")!.Status.ContainerStatuses[0].State!.Waiting!.Message, StringComparison.Ordinal);
+        Assert.Empty(core.Changes());
+        Assert.DoesNotContain(core.Agent.Events.All, e => e.Reason == "FailedMount");
     }
 
     [Theory]
