@@ -216,7 +216,7 @@ public sealed partial class RuntimeManager : IPodRuntime, IDisposable
             return;
         }
 
-        switch (await _images.EnsureAsync(pod, name, c.Image ?? "", c.ImagePullPolicy, config, cancellationToken))
+        switch (await _images.EnsureAsync(pod, name, c.Image ?? "", c.ImagePullPolicy, config, request.Turn, cancellationToken))
         {
             case ImageResult.Failed failed:
                 _needs.Events.Record(pod, name, "Warning", "Failed", $"Error: {failed.Reason}");

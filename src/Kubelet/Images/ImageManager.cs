@@ -39,7 +39,7 @@ internal sealed class ImageManager(IImageService images, IPodObjectStore objects
     private readonly SemaphoreSlim? _pulls = options.MaxParallel is { } n ? new SemaphoreSlim(n) : null;
     private readonly ConcurrentDictionary<(PodUid, string), (DateTimeOffset Until, TimeSpan Delay, string Error)> _backOff = new();
 
-    public async Task<ImageResult> EnsureAsync(Pod pod, string container, string image, string? policy, PodSandboxConfig sandbox, CancellationToken cancellationToken)
+    public async Task<ImageResult> EnsureAsync(Pod pod, string container, string image, string? policy, PodSandboxConfig sandbox, IStartTurn? turn, CancellationToken cancellationToken)
     {
         if (ImageName.WithTag(image) is not { } name)
         {
@@ -74,7 +74,11 @@ internal sealed class ImageManager(IImageService images, IPodObjectStore objects
             return new ImageResult.Failed("ErrImageNeverPull", text, null);
         }
 
-        return await PullAsync(pod, container, image, name, sandbox, cancellationToken);
+        // Others may start while this one pulls.
+        turn?.Pause();
+        ImageResult result = await PullAsync(pod, container, image, name, sandbox, cancellationToken);
+        await (turn?.ResumeAsync(cancellationToken) ?? Task.CompletedTask);
+        return result;
     }
 
     public void Forget(PodUid uid)

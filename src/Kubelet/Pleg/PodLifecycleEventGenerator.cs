@@ -25,6 +25,8 @@ public sealed partial class PodLifecycleEventGenerator(
 {
     private static readonly TimeSpan[] LookAgainAfter = [TimeSpan.FromMilliseconds(50), TimeSpan.FromMilliseconds(200), TimeSpan.FromMilliseconds(800)];
 
+    private const int ReadsAtOnce = 8;
+
     private readonly ConcurrentDictionary<PodUid, PodRelist> _relists = new();
     private readonly SemaphoreSlim _fullNow = new(0);
     private readonly TaskCompletionSource _first = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -148,15 +150,19 @@ public sealed partial class PodLifecycleEventGenerator(
             ImmutableArray<RuntimePodListing> listed = await runtime.ListPodsAsync(cancellationToken);
             var seen = listed.ToDictionary(l => l.Pod.Uid);
             bool complete = true;
-            foreach (PodUid uid in cache.Uids.Concat(seen.Keys).ToHashSet())
+            IEnumerable<PodRef> changed = cache.Uids.Concat(seen.Keys).ToHashSet()
+                .Select(uid => (Known: cache.Get(uid), Listed: seen.GetValueOrDefault(uid)))
+                .Where(p => PodListingDiff.Differs(p.Known, p.Listed))
+                .Select(p => p.Listed?.Pod ?? p.Known!.Pod);
+            // Side by side: one pod whose status is slow to come does not keep the others' from being seen.
+            var bound = new ParallelOptions { MaxDegreeOfParallelism = ReadsAtOnce, CancellationToken = cancellationToken };
+            await Parallel.ForEachAsync(changed, bound, async (pod, token) =>
             {
-                RuntimePodListing? listing = seen.GetValueOrDefault(uid);
-                RuntimePodStatus? known = cache.Get(uid);
-                if (PodListingDiff.Differs(known, listing))
+                if (!await TryRelistAsync(pod, token))
                 {
-                    complete &= await TryRelistAsync(listing?.Pod ?? known!.Pod, cancellationToken);
+                    Volatile.Write(ref complete, false);
                 }
-            }
+            });
 
             Volatile.Write(ref _lastFull, time.GetTimestamp());
             if (_lastError is not null)

@@ -13,13 +13,15 @@ namespace NodeAgent.Kubelet.Sync;
 /// <param name="CgroupParent">CRI cgroup_parent of the pod.</param>
 /// <param name="HostIPs">The node's addresses, primary first.</param>
 /// <param name="LastPodStatus">The API status last computed; its waiting reasons and restart counts continue.</param>
+/// <param name="Turn">The start's place among those that count; null where it has none.</param>
 public sealed record PodSyncRequest(
     Pod Pod,
     RuntimePodStatus Status,
     ImmutableDictionary<string, MountedVolume> Volumes,
     string CgroupParent,
     ImmutableArray<string> HostIPs,
-    PodStatus? LastPodStatus);
+    PodStatus? LastPodStatus,
+    IStartTurn? Turn = null);
 
 /// <summary>Why a container waits, as users read it in status.containerStatuses[].state.waiting.</summary>
 /// <param name="Reason">E.g. ImagePullBackOff, CrashLoopBackOff, CreateContainerConfigError.</param>

@@ -117,7 +117,7 @@ public sealed partial class PodSyncer(PodSyncParts parts, PodSyncSurroundings no
             }
 
             parts.Probes.AddPod(pod);
-            var request = new PodSyncRequest(pod, observed, volumes, parts.Cgroups.CgroupParent(pod), node.Node.HostIPs, node.Statuses.Get(pod.Uid));
+            var request = new PodSyncRequest(pod, observed, volumes, parts.Cgroups.CgroupParent(pod), node.Node.HostIPs, node.Statuses.Get(pod.Uid), turn);
             // Should the pass break off, nobody knows what it did: the runtime is asked before the next one.
             memory.Looked = false;
             PodSyncResult result = await parts.Runtime.SyncPodAsync(request, cancellationToken);

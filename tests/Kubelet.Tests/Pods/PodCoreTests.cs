@@ -67,6 +67,38 @@ public sealed class PodCoreTests
         Assert.DoesNotContain(core.Agent.Events.All, e => e.Reason == "FailedMount");
     }
 
+    [Fact]
+    public async Task Pulls_that_take_long_keep_no_other_pod_from_starting()
+    {
+        await using PodCore core = await PodCore.StartAsync();
+        core.Fake.Behaviour.On("PullImage", Reaction.Never);
+        foreach (int i in Enumerable.Range(0, 6))
+        {
+            Pod slow = PodCore.Pod($"slow{i}");
+            core.Api.Put(slow with { Spec = slow.Spec with { Containers = [PodCore.Container("main") with { Image = $"absent:{i}" }] } });
+        }
+
+        await core.UntilAsync(() => core.Fake.Calls.Any(c => c.Method == "PullImage"), "a pull begins");
+        DateTimeOffset began = core.Time.GetUtcNow();
+        core.Api.Put(PodCore.Pod());
+        await core.UntilAsync(() => core.Runs("web"), "the pod runs");
+        Assert.InRange(core.Time.GetUtcNow() - began, TimeSpan.Zero, TimeSpan.FromSeconds(8));
+    }
+
+    [Fact]
+    public async Task A_pod_whose_status_is_slow_to_come_does_not_keep_others_from_being_seen()
+    {
+        await using PodCore core = await RunningAsync(PodCore.Pod("slow"), PodCore.Pod());
+        string slow = core.Fake.Sandboxes.Single(s => s.Status.Metadata.Name == "slow").Status.Id;
+        core.Fake.Behaviour.On("PodSandboxStatus", Reaction.Never, when: r => ((PodSandboxStatusRequest)r).PodSandboxId == slow);
+        foreach (string id in core.Running().Select(c => c.Status.Id))
+        {
+            core.Fake.ExitContainer(id, 0);
+        }
+
+        await core.UntilAsync(() => core.Running().Any(c => c.Status.Metadata.Attempt == 1), "the other's end is seen");
+    }
+
     [Theory]
     [InlineData("RunPodSandbox")]
     [InlineData("CreateContainer")]

@@ -49,4 +49,23 @@ public sealed class StartGateTests
         first.Dispose();
         (await patient).Dispose();
     }
+
+    [Fact]
+    public async Task A_start_that_pulls_does_not_count_and_goes_on_before_those_that_have_not_begun()
+    {
+        var gate = new StartGate(1, TimeSpan.FromSeconds(10), _time);
+        StartGate.Ticket pulling = await gate.EnterAsync(default);
+        pulling.Pause();
+        StartGate.Ticket other = await gate.EnterAsync(default).WaitAsync(TimeSpan.FromSeconds(5));
+        Task<StartGate.Ticket> later = gate.EnterAsync(default);
+        Task resumed = pulling.ResumeAsync(default);
+        Assert.False(resumed.IsCompleted);
+        other.Dispose();
+        await resumed;
+        Assert.False(later.IsCompleted);
+        pulling.Dispose();
+        pulling.Dispose();
+        (await later).Dispose();
+        (await gate.EnterAsync(default).WaitAsync(TimeSpan.FromSeconds(5))).Dispose();
+    }
 }
