@@ -1,5 +1,6 @@
 using NodeAgent.Harness;
 using NodeAgent.Harness.Cluster;
+using NodeAgent.Harness.ControlPlanes;
 using NodeAgent.Harness.Host;
 using NodeAgent.Kubernetes.Objects;
 
@@ -23,6 +24,7 @@ internal static class DemoCommands
             Console.Error.WriteLine($"demo: {options.Folder} exists, so a demo runs already or was left: sudo make demo-down, then again");
             return 1;
         }
+        await FindControlPlaneAsync(options);
         NodeCluster cluster = await NodeCluster.UpAsync(options);
         using NodeCluster closed = cluster;
         try
@@ -55,6 +57,27 @@ internal static class DemoCommands
             Console.Error.WriteLine("demo: " + problem);
         Console.WriteLine(problems.Count == 0 ? "demo: the host is as it was" : $"demo: {problems.Count} things are left; {options.Folder} is kept for a look");
         return problems.Count == 0 ? 0 : 1;
+    }
+
+    /// <summary>Downloads the official release where no Kubernetes programs are at hand; the stand-in serves where that is not possible either.</summary>
+    private static async Task FindControlPlaneAsync(HarnessOptions options)
+    {
+        if (options.ControlPlane != ControlPlaneKind.Best || Requirements.MissingControlPlane() is not string missing)
+            return;
+        if (OfficialRelease.Source(Environment.GetEnvironmentVariable("NODE_AGENT_RELEASES")) is not Uri releases)
+            return;
+        options.Announce($"{missing}: try the official release at {releases} (NODE_AGENT_RELEASES=off leaves this out)");
+        using HttpClient http = new(new SocketsHttpHandler { ConnectTimeout = TimeSpan.FromSeconds(5) }) { Timeout = TimeSpan.FromMinutes(10) };
+        string version = Requirements.KubernetesVersion;
+        OfficialRelease release = new(http, releases, version, Path.Combine("/var/cache/node-agent/kubernetes", version), options.Announce);
+        try
+        {
+            Environment.SetEnvironmentVariable("KUBERNETES_BIN", await release.FetchAsync(CancellationToken.None));
+        }
+        catch (Exception e) when (e is HttpRequestException or OperationCanceledException)
+        {
+            options.Announce($"the release cannot be had ({e.Message}): the stand-in API server of the tests takes its place");
+        }
     }
 
     private static async Task<(int Port, IReadOnlyList<Pod> Pods)> DeployAsync(NodeCluster cluster, Action<string> announce)

@@ -23,6 +23,9 @@ public static class Requirements
     /// <summary>The repository this was built from.</summary>
     public static string RepositoryRoot => Metadata("RepositoryRoot").TrimEnd('/');
 
+    /// <summary>The Kubernetes release the agent follows, as v1.36.2.</summary>
+    public static string KubernetesVersion => Metadata("KubernetesVersion");
+
     /// <summary>The node-agent program under test: $NODE_AGENT_BINARY, or what the build made.</summary>
     public static string AgentProgram => Environment.GetEnvironmentVariable("NODE_AGENT_BINARY") is { Length: > 0 } path
         ? path
