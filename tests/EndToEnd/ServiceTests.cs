@@ -27,15 +27,14 @@ public sealed class ServiceTests(ClusterFixture fixture)
 
         await work.PodAsync("client", Workloads.Shell("sleep 3600"), "\"terminationGracePeriodSeconds\":1");
         await work.ReadyAsync("client");
-        await EveryoneAnswersAsync("from a pod through the ClusterIP", names, () => FromPodAsync($"http://{address}/"));
-        await EveryoneAnswersAsync("from a pod through the NodePort", names, () => FromPodAsync($"http://{Cluster.Address}:{port}/"));
+        await EveryoneAnswersAsync("from a pod through the ClusterIP", names, () => FromPodAsync("client", address, 80));
+        await EveryoneAnswersAsync("from a pod through the NodePort", names, () => FromPodAsync("client", Cluster.Address.ToString(), port));
         // Hairpin: a backend reaches itself through its own Service.
         string backend = pods[0].Metadata.Name!;
-        await EveryoneAnswersAsync("from a backend through its own Service", names, async () =>
-            (await PodExec.RunAsync(Cluster, "hello", backend, ["wget", "-qO-", "-T", "3", $"http://{address}/"])).Output.Trim());
+        await EveryoneAnswersAsync("from a backend through its own Service", names, () => FromPodAsync(backend, address, 80));
         await work.DeleteAsync();
 
-        async Task<string> FromPodAsync(string url) => (await PodExec.RunAsync(Cluster, "hello", "client", ["wget", "-qO-", "-T", "3", url])).Output.Trim();
+        Task<string> FromPodAsync(string pod, string host, int at) => work.AskFromAsync(pod, host, at);
     }
 
     [NodeFact]

@@ -35,6 +35,34 @@ public static class TestImages
         }
         """;
 
+    // The body of what HTTP at ADDRESS PORT answers to GET /, within 3 s. Debian's static busybox cannot do it: its wget and nc end with a
+    // segmentation fault where glibc's name service libraries are absent.
+    private const string AskSource = """
+        #include <arpa/inet.h>
+        #include <stdio.h>
+        #include <stdlib.h>
+        #include <string.h>
+        #include <sys/socket.h>
+        #include <unistd.h>
+        int main(int count, char **argument) {
+            static char text[65536];
+            size_t size = 0; ssize_t got;
+            struct sockaddr_in to = { .sin_family = AF_INET };
+            const char *request = "GET / HTTP/1.0\r\nHost: ask\r\n\r\n";
+            if (count != 3 || inet_pton(AF_INET, argument[1], &to.sin_addr) != 1) { fputs("ask ADDRESS PORT\n", stderr); return 2; }
+            to.sin_port = htons(atoi(argument[2]));
+            alarm(3);
+            int s = socket(AF_INET, SOCK_STREAM, 0);
+            if (connect(s, (struct sockaddr *)&to, sizeof to) != 0) { perror("connect"); return 1; }
+            if (write(s, request, strlen(request)) < 0) { perror("write"); return 1; }
+            while (size < sizeof text - 1 && (got = read(s, text + size, sizeof text - 1 - size)) > 0) size += got;
+            char *body = strstr(text, "\r\n\r\n");
+            if (body == NULL) { fputs("no HTTP answer\n", stderr); return 1; }
+            fputs(body + 4, stdout);
+            return 0;
+        }
+        """;
+
     private const string HelloScript = """
         #!/bin/sh
         mkdir -p /www && hostname > /www/index.html && hostname -i > /www/address
@@ -48,16 +76,17 @@ public static class TestImages
     public static async Task<IReadOnlyList<string>> WriteAsync(string folder, CancellationToken cancellationToken = default)
     {
         Directory.CreateDirectory(folder);
-        string pause = Path.Combine(folder, "pause");
+        string pause = Path.Combine(folder, "pause"), ask = Path.Combine(folder, "ask");
         await CompileAsync(PauseSource, pause, cancellationToken);
+        await CompileAsync(AskSource, ask, cancellationToken);
         string[] applets = (await RunAsync(BusyboxProgram, ["--list"], null, cancellationToken)).Split('\n', StringSplitOptions.RemoveEmptyEntries);
 
         List<string> archives = [];
         Add("pause.tar", Pause, new ImageLayer().Program("/pause", pause), new ImageSettings { Entrypoint = ["/pause"] });
-        Add("busybox.tar", Busybox, Root(applets), new ImageSettings { Command = ["sh"] });
-        Add("hello.tar", Hello, Root(applets).File("/hello", System.Text.Encoding.UTF8.GetBytes(HelloScript), (UnixFileMode)0b111_101_101),
+        Add("busybox.tar", Busybox, Root(applets, ask), new ImageSettings { Command = ["sh"] });
+        Add("hello.tar", Hello, Root(applets, ask).File("/hello", System.Text.Encoding.UTF8.GetBytes(HelloScript), (UnixFileMode)0b111_101_101),
             new ImageSettings { Entrypoint = ["/hello"] });
-        Add("nonroot.tar", NonRoot, Root(applets), new ImageSettings { Command = ["sh", "-c", "id; sleep 3600"], User = "1234" });
+        Add("nonroot.tar", NonRoot, Root(applets, ask), new ImageSettings { Command = ["sh", "-c", "id; sleep 3600"], User = "1234" });
         return archives;
 
         void Add(string file, string name, ImageLayer layer, ImageSettings settings)
@@ -68,9 +97,9 @@ public static class TestImages
         }
     }
 
-    private static ImageLayer Root(IEnumerable<string> applets)
+    private static ImageLayer Root(IEnumerable<string> applets, string ask)
     {
-        ImageLayer layer = new ImageLayer().Program("/bin/busybox", BusyboxProgram)
+        ImageLayer layer = new ImageLayer().Program("/bin/busybox", BusyboxProgram).Program("/bin/ask", ask)
             .File("/etc/passwd", "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n")
             .File("/etc/group", "root:x:0:\nnogroup:x:65534:\n")
             .Folder("/tmp", (UnixFileMode)0b001_111_111_111).Folder("/root").Folder("/proc").Folder("/sys").Folder("/dev");

@@ -13,11 +13,16 @@ public enum CgroupVersion
 
 /// <summary>Where cgroups are mounted.</summary>
 /// <param name="Version">V2 only where /sys/fs/cgroup itself is the unified hierarchy; a hybrid host counts as V1, as upstream.</param>
-/// <param name="Hierarchies">Mount point by controller; on V2 one entry with the empty key. On V1 systemd's own is "name=systemd".</param>
+/// <param name="Hierarchies">
+/// Mount point by controller; on V2 one entry with the empty key. On V1 systemd's own is "name=systemd", and the empty key is the unified
+/// hierarchy of a hybrid host, which runtimes put containers into as well (opencontainers/cgroups fs/fs.go).
+/// </param>
 public sealed record CgroupMounts(CgroupVersion Version, ImmutableSortedDictionary<string, string> Hierarchies)
 {
     /// <summary>The place everything is mounted below.</summary>
     public const string UsualRoot = "/sys/fs/cgroup";
+
+    private const string HybridRoot = UsualRoot + "/unified";
 
     /// <summary>Reads this process' mount table.</summary>
     public static CgroupMounts Detect() => Parse(File.ReadAllText("/proc/self/mountinfo"));
@@ -27,7 +32,7 @@ public sealed record CgroupMounts(CgroupVersion Version, ImmutableSortedDictiona
     public static CgroupMounts Parse(string mountInfo)
     {
         Dictionary<string, string> hierarchies = [];
-        bool unified = false;
+        bool unified = false, hybrid = false;
         foreach (string line in mountInfo.Split('\n'))
         {
             int dash = line.IndexOf(" - ", StringComparison.Ordinal);
@@ -42,6 +47,10 @@ public sealed record CgroupMounts(CgroupVersion Version, ImmutableSortedDictiona
             {
                 unified = true;
             }
+            else if (right[0] == "cgroup2" && point == HybridRoot)
+            {
+                hybrid = true;
+            }
             else if (right[0] == "cgroup" && point.StartsWith(UsualRoot + "/", StringComparison.Ordinal))
             {
                 foreach (string option in right[2].Split(',').Where(o => o is not ("rw" or "ro") && (!o.Contains('=', StringComparison.Ordinal) || o == "name=systemd")))
@@ -54,6 +63,11 @@ public sealed record CgroupMounts(CgroupVersion Version, ImmutableSortedDictiona
         if (unified)
         {
             return new CgroupMounts(CgroupVersion.V2, ImmutableSortedDictionary<string, string>.Empty.Add("", UsualRoot));
+        }
+
+        if (hybrid && hierarchies.Count > 0)
+        {
+            hierarchies[""] = HybridRoot;
         }
 
         return hierarchies.Count > 0

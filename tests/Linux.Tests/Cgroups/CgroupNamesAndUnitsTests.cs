@@ -62,7 +62,7 @@ public sealed class CgroupNamesAndUnitsTests
     }
 
     [Fact]
-    public void A_hybrid_host_counts_as_v1_and_a_controllers_first_mount_is_taken()
+    public void A_hybrid_host_counts_as_v1_with_its_unified_hierarchy_and_a_controllers_first_mount_is_taken()
     {
         const string info = """
             30 24 0:26 / /sys/fs/cgroup rw - tmpfs tmpfs rw,mode=755
@@ -75,7 +75,8 @@ public sealed class CgroupNamesAndUnitsTests
         Assert.Equal(CgroupVersion.V1, mounts.Version);
         Assert.Equal("/sys/fs/cgroup/cpu,cpuacct", mounts.Hierarchies["cpuacct"]);
         Assert.Equal("/sys/fs/cgroup/systemd", mounts.Hierarchies["name=systemd"]);
-        Assert.Equal(3, mounts.Hierarchies.Count);
+        Assert.Equal("/sys/fs/cgroup/unified", mounts.Hierarchies[""]);
+        Assert.Equal(4, mounts.Hierarchies.Count);
     }
 
     [Fact]

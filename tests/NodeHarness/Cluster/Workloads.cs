@@ -139,6 +139,14 @@ public sealed class Workloads(NodeCluster cluster, string space)
     public async Task<string> LogAsync(string pod, string query = "") =>
         Encoding.UTF8.GetString(await Client.RawAsync(HttpMethod.Get, $"/api/v1/namespaces/{space}/pods/{pod}/log{query}"));
 
+    /// <summary>What an HTTP server answers to a pod of the test images.</summary>
+    /// <exception cref="InvalidOperationException">Nothing was answered; tells what the pod's client said.</exception>
+    public async Task<string> AskFromAsync(string pod, string address, int port)
+    {
+        ExecAnswer answer = await PodExec.RunAsync(cluster, space, pod, ["ask", address, port.ToString(CultureInfo.InvariantCulture)]);
+        return answer.Succeeded ? answer.Output.Trim() : throw new InvalidOperationException($"{pod} got no answer from {address}:{port}: {answer.Error.Trim()} {answer.Status}");
+    }
+
     /// <summary>Whether the pod is Ready and not on its way out.</summary>
     public static bool IsReady(Pod pod) => pod.Metadata.DeletionTimestamp is null
         && pod.Status.Conditions.Any(condition => condition is { Type: "Ready", Status: "True" });

@@ -41,15 +41,17 @@ public sealed partial class HostNetwork(HarnessOptions options)
         Set("net/ipv4/ip_forward", "1");
         if (File.Exists("/proc/sys/net/bridge/bridge-nf-call-iptables")) Set("net/bridge/bridge-nf-call-iptables", "1");
         await Tool.MustAsync("ip", "route", "replace", "blackhole", options.PodRange);
-        // A black hole would refuse connect() on the host before the rules see the packet; what no rule takes ends on loopback.
-        await Tool.MustAsync("ip", "route", "replace", options.ServiceRange, "dev", "lo", "src", Ports.OwnAddress().ToString());
+        // A black hole would refuse connect() on the host before the rules see the packet, and loopback would lose a rule's refusal: what
+        // no rule takes ends on the pods' bridge, which nobody answers on. The bridge plugin takes the bridge as it finds it.
+        if (!LinkExists(options.Prefix)) await Tool.MustAsync("ip", "link", "add", options.Prefix, "type", "bridge");
+        await Tool.MustAsync("ip", "link", "set", options.Prefix, "up");
+        await Tool.MustAsync("ip", "route", "replace", options.ServiceRange, "dev", options.Prefix, "src", Ports.OwnAddress().ToString());
     }
 
     /// <summary>Puts routes, bridge, chains and settings back.</summary>
     public async Task RestoreAsync()
     {
         await Tool.RunAsync("ip", ["route", "del", "blackhole", options.PodRange]);
-        await Tool.RunAsync("ip", ["route", "del", options.ServiceRange, "dev", "lo"]);
         await Tool.RunAsync("ip", ["link", "del", options.Prefix]);
         foreach (string family in new[] { "iptables", "ip6tables" })
             await RemoveChainsAsync(family);
@@ -70,6 +72,9 @@ public sealed partial class HostNetwork(HarnessOptions options)
             if (File.Exists("/proc/sys/" + name) && File.ReadAllText("/proc/sys/" + name).Trim() != value) Set(name, value);
         }
     }
+
+    // Not /sys/class/net: that shows the network namespace of whoever mounted it.
+    internal static bool LinkExists(string name) => File.ReadLines("/proc/self/net/dev").Any(line => line.TrimStart().StartsWith(name + ":", StringComparison.Ordinal));
 
     /// <summary>Rules and chains that name our networks or carry a node's chain names.</summary>
     public async Task<IReadOnlyList<string>> RulesLeftAsync()

@@ -8,7 +8,7 @@ public static class Leftovers
     {
         List<string> found = [.. Mounts(options.Folder).Select(path => "mount " + path)];
         found.AddRange(cgroups.Folders.Where(Directory.Exists).Select(path => "cgroup " + path));
-        if (Directory.Exists("/sys/class/net/" + options.Prefix)) found.Add("link " + options.Prefix);
+        if (HostNetwork.LinkExists(options.Prefix)) found.Add("link " + options.Prefix);
         found.AddRange((await new HostNetwork(options).RulesLeftAsync()).Select(rule => "rule " + rule));
         found.AddRange((await Tool.MustAsync("ip", "route")).Lines
             .Where(line => line.Contains($"10.{options.PodNetwork}.", StringComparison.Ordinal) || line.Contains($"10.{options.ServiceNetwork}.", StringComparison.Ordinal))

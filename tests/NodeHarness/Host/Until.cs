@@ -24,7 +24,7 @@ public static class Until
                 if (value is not null)
                     return value;
             }
-            catch (Exception e) when (e is not OutOfMemoryException && watch.Elapsed < limit)
+            catch (Exception e) when (e is not OutOfMemoryException)
             {
                 seen = $"{e.GetType().Name}: {e.Message}";
             }
