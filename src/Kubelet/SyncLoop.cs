@@ -4,6 +4,7 @@ using NodeAgent.Kubelet.Pods;
 using NodeAgent.Kubelet.Sources;
 using NodeAgent.Kubelet.Status;
 using NodeAgent.Kubelet.Workers;
+using NodeAgent.Kubernetes.Objects;
 
 namespace NodeAgent.Kubelet;
 
@@ -18,6 +19,9 @@ public sealed partial class SyncLoop(PodManager pods, PodWorkers workers, Status
 
     /// <summary>Raised when a pod left its source.</summary>
     public event Action<PodUid>? PodRemoved;
+
+    /// <summary>Raised after each update was taken over: the pod, and whether it left its source.</summary>
+    public event Action<Pod, bool>? Handled;
 
     /// <summary>Takes an update; never blocks.</summary>
     public void Post(PodUpdate update)
@@ -49,6 +53,7 @@ public sealed partial class SyncLoop(PodManager pods, PodWorkers workers, Status
             await foreach (PodUpdate update in _updates.Reader.ReadAllAsync(cancellationToken))
             {
                 Handle(update);
+                Handled?.Invoke(update.Pod, update.Kind == PodUpdateKind.Remove);
                 Interlocked.Decrement(ref _queued);
                 beat();
             }
@@ -91,9 +96,11 @@ public sealed partial class SyncLoop(PodManager pods, PodWorkers workers, Status
             pods.Set(update.Pod);
         }
 
-        if (pods.Find(update.Pod.Metadata.Namespace ?? "", update.Pod.Metadata.Name ?? "") is { IsStatic: true } source)
+        // The mirror is where a static pod's status is told; its object asks nothing else of the pod.
+        if (pods.Find(update.Pod.Metadata.Namespace ?? "", update.Pod.Metadata.Name ?? "") is { IsStatic: true } source
+            && pods.MirrorOf(source) is { } mirror)
         {
-            workers.Wake(source.Uid);
+            statuses.Reconcile(source with { Status = mirror.Status });
         }
     }
 

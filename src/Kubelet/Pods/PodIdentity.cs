@@ -73,6 +73,16 @@ public static class PodIdentityExtensions
         /// <summary>True for the API server's copy of a static pod.</summary>
         public bool IsMirror => pod.Metadata.Annotations.ContainsKey(ConfigMirrorAnnotation);
 
+        /// <summary>A static pod's hash; null for others.</summary>
+        public string? ConfigHash => pod.Metadata.Annotations.GetValueOrDefault(ConfigHashAnnotation);
+
+        /// <summary>A mirror pod's hash: that of the static pod it was made from; null for others.</summary>
+        public string? MirrorHash => pod.Metadata.Annotations.GetValueOrDefault(ConfigMirrorAnnotation);
+
+        /// <summary>True where this pod was made from that very static pod: same name, same hash.</summary>
+        public bool IsMirrorOf(Pod source) => pod.MirrorHash is { } hash && hash == source.ConfigHash
+            && pod.Metadata.Name == source.Metadata.Name && pod.Metadata.Namespace == source.Metadata.Namespace;
+
         /// <summary>True for static, mirror and system-critical priority pods (priority at least 2,000,000,000).</summary>
         public bool IsCritical => pod.IsStatic || pod.IsMirror || pod.Spec.Priority >= 2_000_000_000;
 

@@ -39,8 +39,12 @@ public sealed class PodManager
         return found;
     }
 
-    /// <summary>The mirror of a static pod, or null.</summary>
-    public Pod? MirrorOf(Pod staticPod) => _mirrors.GetValueOrDefault((staticPod.Metadata.Namespace ?? "", staticPod.Metadata.Name ?? ""));
+    /// <summary>The mirror of this very static pod, or null: one made from an earlier manifest is not it.</summary>
+    public Pod? MirrorOf(Pod staticPod) =>
+        Mirror(staticPod.Metadata.Namespace ?? "", staticPod.Metadata.Name ?? "") is { } mirror && mirror.IsMirrorOf(staticPod) ? mirror : null;
+
+    /// <summary>The mirror pod of that name, whatever static pod it was made from, or null.</summary>
+    public Pod? Mirror(string @namespace, string name) => _mirrors.GetValueOrDefault((@namespace, name));
 
     /// <summary>Remembers the newest object.</summary>
     public void Set(Pod pod)

@@ -71,6 +71,11 @@ internal static partial class StaticPodDecoder
             throw new StaticPodException(file, $"metadata.uid \"{uid}\" must be 1 to 128 letters, digits, '.', '_' or '-'");
         }
 
+        if (pod.MirrorHash is not null)
+        {
+            throw new StaticPodException(file, $"metadata.annotations has {PodIdentityExtensions.ConfigMirrorAnnotation}, which only the API server's copy of a static pod has; take it out");
+        }
+
         CheckName(file, "metadata.name", pod.Metadata.Name, Subdomain(), 253);
         if (pod.Metadata.Namespace is { Length: > 0 } ns)
         {

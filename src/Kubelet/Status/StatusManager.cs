@@ -38,8 +38,9 @@ public sealed partial class StatusManager(
     private readonly ConcurrentDictionary<PodUid, Entry> _entries = new();
     private readonly SemaphoreSlim _writes = new(16);
 
-    /// <summary>The newest status of a pod: computed here, else what its object says.</summary>
-    public PodStatus StatusOf(Pod pod) => _entries.TryGetValue(pod.Uid, out Entry? e) && e.Status is { } status ? status : pod.Status;
+    /// <summary>The newest status of a pod: computed here, else what its object says (a static pod's is its mirror).</summary>
+    public PodStatus StatusOf(Pod pod) => _entries.TryGetValue(pod.Uid, out Entry? e) && e.Status is { } status ? status
+        : pod.IsStatic && pods.MirrorOf(pod) is { } mirror ? mirror.Status : pod.Status;
 
     /// <summary>The newest computed status, or null.</summary>
     public PodStatus? Get(PodUid uid) => _entries.GetValueOrDefault(uid)?.Status;
@@ -134,7 +135,9 @@ public sealed partial class StatusManager(
             lock (_lock)
             {
                 _pod = pod;
-                if (Status is null || _running || _written < _version || PodStatusMerge.Agrees(pod.Status, Status))
+                // A write that is under way may have found no mirror pod yet.
+                bool underWay = _running && !pod.IsStatic;
+                if (Status is null || underWay || (!pod.IsStatic && _written < _version) || PodStatusMerge.Agrees(pod.Status, Status))
                 {
                     if (!(_finish && !_deleted))
                     {
@@ -263,7 +266,8 @@ public sealed partial class StatusManager(
             Pod? current = await writer.GetAsync(target.Metadata.Namespace ?? "", target.Metadata.Name ?? "", cancellationToken);
             if (current is null || current.Uid != target.Uid)
             {
-                return true;
+                // A static pod outlives its mirror: the next one gets the status.
+                return !pod.IsStatic;
             }
 
             if (status is not null)
@@ -274,7 +278,7 @@ public sealed partial class StatusManager(
                     current = await writer.PatchStatusAsync(current, merged, cancellationToken);
                     if (current is null)
                     {
-                        return true;
+                        return !pod.IsStatic;
                     }
                 }
             }

@@ -175,6 +175,24 @@ internal sealed partial class KubeletComposition : IAsyncDisposable
         _runtimeState.Changed += _loop.WakeAll;
         _runtimeState.Changed += pleg.RequestFullRelist;
 
+        if (api is not null)
+        {
+            var mirrors = new MirrorPodController(
+                new MirrorPodClient(api), new MirrorPodView(pods, () => nodeInfo.Current, node, uid => workers.StateOf(uid) is { Phase: not PodWorkPhase.Finished }, () => merger.AllReady),
+                time, loggers.CreateLogger<MirrorPodController>());
+            loop.Handled += mirrors.Observe;
+            workers.PodFinished += mirrors.Finished;
+            nodeInfo.Changed += mirrors.Observe;
+            nodeInfo.Gone += () => mirrors.Observe((Node?)null);
+            _loops.Add(mirrors.RunAsync);
+            _loops.Add(async token =>
+            {
+                await merger.WhenAllReady.WaitAsync(token);
+                mirrors.RequestAll();
+                await Task.Delay(Timeout.InfiniteTimeSpan, time, token);
+            });
+        }
+
         // HTTP.
         _server = Server(settings, new KubeletServerContent(
             new ServedPods(pods, cache, statuses, podRuntime), new CriContainerStreams(runtime), new ContainerLogReader(new InotifyWatcher(), time),

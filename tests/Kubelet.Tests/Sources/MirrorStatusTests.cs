@@ -1,0 +1,104 @@
+using Microsoft.Extensions.Logging.Abstractions;
+using NodeAgent.Kubelet.Pods;
+using NodeAgent.Kubelet.Status;
+using NodeAgent.Kubernetes.Objects;
+using NodeAgent.Testing;
+
+namespace NodeAgent.Kubelet.Tests.Sources;
+
+/// <summary>A static pod's status is told by whatever mirror pod it has, however often that is replaced.</summary>
+public sealed class MirrorStatusTests : IDisposable
+{
+    private readonly PodManager _pods = new();
+    private readonly Api _api = new();
+    private readonly CancellationTokenSource _stop = new();
+    private readonly StatusManager _statuses;
+
+    public MirrorStatusTests() =>
+        _statuses = new StatusManager(_api, _pods, _ => true, new FakeTimeProvider(), NullLogger<StatusManager>.Instance, _stop.Token);
+
+    private static Pod Static { get; } = TestPods.Pod() is var p ? p with
+    {
+        Metadata = p.Metadata with
+        {
+            Annotations = new Dictionary<string, string> { [PodIdentityExtensions.ConfigHashAnnotation] = "h", [PodIdentityExtensions.ConfigSourceAnnotation] = "file" },
+        },
+    } : null!;
+
+    private static Pod Mirror(string uid, string hash = "h", string phase = "Pending") => TestPods.Pod() is var p ? p with
+    {
+        Metadata = p.Metadata with { Uid = uid, Annotations = new Dictionary<string, string> { [PodIdentityExtensions.ConfigMirrorAnnotation] = hash } },
+        Status = new PodStatus { Phase = phase },
+    } : null!;
+
+    private void Show(Pod mirror)
+    {
+        _api.Current = mirror;
+        _pods.Set(mirror);
+        _statuses.Reconcile(Static with { Status = mirror.Status });
+    }
+
+    private async Task WrittenAsync(string uid)
+    {
+        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(20));
+        while (_api.Current is not { } now || now.Metadata.Uid != uid || now.Status.Phase != "Running")
+        {
+            await Task.Delay(2, limit.Token);
+        }
+    }
+
+    [Fact]
+    public async Task Each_mirror_gets_the_status_even_if_it_came_after_it_or_replaces_another()
+    {
+        _pods.Set(Static);
+        _statuses.Set(Static, new PodStatus { Phase = "Running" });
+        Show(Mirror("m1"));
+        await WrittenAsync("m1");
+        _api.Current = null;
+        _statuses.Set(Static, new PodStatus { Phase = "Running", Message = "changed while there was none" });
+        Show(Mirror("m2"));
+        await WrittenAsync("m2");
+        Show(Mirror("m3"));
+        await WrittenAsync("m3");
+    }
+
+    [Fact]
+    public void A_fresh_start_takes_the_status_from_the_mirror_of_this_very_manifest()
+    {
+        _pods.Set(Mirror("m", phase: "Running"));
+        Assert.Equal("Running", _statuses.StatusOf(Static).Phase);
+        _pods.Set(Mirror("m", hash: "earlier", phase: "Failed"));
+        Assert.Equal("Pending", _statuses.StatusOf(Static).Phase);
+    }
+
+    public void Dispose()
+    {
+        _stop.Cancel();
+        _stop.Dispose();
+    }
+
+    private sealed class Api : IPodStatusWriter
+    {
+        private Pod? _current;
+
+        public Pod? Current
+        {
+            get => Volatile.Read(ref _current);
+            set => Volatile.Write(ref _current, value);
+        }
+
+        public Task<Pod?> GetAsync(string @namespace, string name, CancellationToken cancellationToken) => Task.FromResult(Current);
+
+        public Task<Pod?> PatchStatusAsync(Pod current, PodStatus status, CancellationToken cancellationToken)
+        {
+            if (Current is not { } there || there.Metadata.Uid != current.Metadata.Uid)
+            {
+                return Task.FromResult<Pod?>(null);
+            }
+
+            return Task.FromResult<Pod?>(Current = there with { Status = status });
+        }
+
+        public Task DeleteAsync(Pod pod, CancellationToken cancellationToken) => throw new InvalidOperationException("a mirror pod is not the status manager's to delete");
+    }
+}
