@@ -7,6 +7,7 @@ internal sealed class FakeTimeProvider(DateTimeOffset? start = null) : TimeProvi
     private readonly List<FakeTimer> _timers = [];
     private readonly DateTimeOffset _start = start ?? new DateTimeOffset(2026, 1, 2, 3, 4, 5, TimeSpan.Zero);
     private TimeSpan _elapsed;
+    private TimeSpan _jumped;
 
     public override long TimestampFrequency => 1_234_567;
 
@@ -14,7 +15,7 @@ internal sealed class FakeTimeProvider(DateTimeOffset? start = null) : TimeProvi
     {
         lock (_lock)
         {
-            return _start + _elapsed;
+            return _start + _elapsed + _jumped;
         }
     }
 
@@ -23,6 +24,15 @@ internal sealed class FakeTimeProvider(DateTimeOffset? start = null) : TimeProvi
         lock (_lock)
         {
             return (long)(_elapsed.TotalSeconds * TimestampFrequency);
+        }
+    }
+
+    /// <summary>Sets the date; no time passes and no timer moves.</summary>
+    public void Jump(TimeSpan by)
+    {
+        lock (_lock)
+        {
+            _jumped += by;
         }
     }
 

@@ -106,14 +106,16 @@ public static class EvictionThresholds
 /// <summary>Holds a pressure condition until its signal has been well for the transition period.</summary>
 /// <param name="thresholds">Hard thresholds.</param>
 /// <param name="transitionPeriod">evictionPressureTransitionPeriod.</param>
-public sealed class NodePressureTracker(IReadOnlyList<EvictionThreshold> thresholds, TimeSpan transitionPeriod)
+/// <param name="time">Measures the period; a change of the date does not move it.</param>
+public sealed class NodePressureTracker(IReadOnlyList<EvictionThreshold> thresholds, TimeSpan transitionPeriod, TimeProvider time)
 {
     private readonly Lock _lock = new();
-    private readonly Dictionary<string, DateTimeOffset> _lastCrossed = [];
+    private readonly Dictionary<string, long> _lastCrossed = [];
 
     /// <summary>The conditions that hold, sorted.</summary>
-    public IReadOnlyList<string> Observe(IReadOnlyDictionary<string, EvictionSignal> signals, DateTimeOffset now)
+    public IReadOnlyList<string> Observe(IReadOnlyDictionary<string, EvictionSignal> signals)
     {
+        long now = time.GetTimestamp();
         lock (_lock)
         {
             foreach (string condition in EvictionThresholds.Crossed(thresholds, signals))
@@ -121,7 +123,7 @@ public sealed class NodePressureTracker(IReadOnlyList<EvictionThreshold> thresho
                 _lastCrossed[condition] = now;
             }
 
-            return [.. _lastCrossed.Where(c => now - c.Value < transitionPeriod || c.Value == now).Select(c => c.Key).Order(StringComparer.Ordinal)];
+            return [.. _lastCrossed.Where(c => time.GetElapsedTime(c.Value, now) < transitionPeriod || c.Value == now).Select(c => c.Key).Order(StringComparer.Ordinal)];
         }
     }
 }

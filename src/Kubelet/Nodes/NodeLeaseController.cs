@@ -22,8 +22,8 @@ public sealed partial class NodeLeaseController(IKubernetesClient client, NodeIn
     private Lease? _lease;
     private int _failures;
 
-    /// <summary>Time of the last renewal; null before the first.</summary>
-    public DateTimeOffset? LastRenewal { get; private set; }
+    /// <summary>Renewing failed again, and no refusal was the reason: connections may lead nowhere.</summary>
+    public event Action? ConnectionsDoubtful;
 
     /// <summary>Renews until cancelled. The returned task ends with the thread.</summary>
     public Task RunAsync(CancellationToken cancellationToken)
@@ -42,7 +42,6 @@ public sealed partial class NodeLeaseController(IKubernetesClient client, NodeIn
             try
             {
                 _lease = _lease is null ? await GetOrCreateAsync(cancellationToken) : await client.UpdateAsync(Renewed(_lease), null, cancellationToken);
-                LastRenewal = time.GetUtcNow();
                 if (_failures > 0)
                 {
                     LogRecovered(info.Name, _failures);
@@ -132,9 +131,10 @@ public sealed partial class NodeLeaseController(IKubernetesClient client, NodeIn
             LogFailure(info.Name, e.Message);
         }
 
-        if (_failures >= 2)
+        if (_failures >= 2 && HeartbeatFailures.CastDoubtOnConnections(e))
         {
             client.DropConnections();
+            ConnectionsDoubtful?.Invoke();
         }
     }
 

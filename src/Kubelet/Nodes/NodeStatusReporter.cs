@@ -29,18 +29,21 @@ public sealed partial class NodeStatusReporter(
 {
     private const int Tries = 5;
     private static readonly TimeSpan ImagesPeriod = TimeSpan.FromSeconds(30);
-    private readonly NodePressureTracker _pressure = new(EvictionThresholds.Parse(options.EvictionHard), options.PressureTransitionPeriod);
+    private readonly NodePressureTracker _pressure = new(EvictionThresholds.Parse(options.EvictionHard), options.PressureTransitionPeriod, time);
     private readonly SemaphoreSlim _wake = new(0, 1);
     private IReadOnlyList<NodeImage>? _images;
     private string? _imageFileSystem;
-    private DateTimeOffset _imagesListed;
-    private DateTimeOffset _lastReport;
+    private long _imagesListed;
+    private long? _lastReport;
     private TimeSpan _reportDelay;
     private string? _loggedFailure;
     private IReadOnlyList<string> _pressures = [];
 
     /// <summary>Pressure conditions that hold now, for admission.</summary>
     public IReadOnlyList<string> Pressures => Volatile.Read(ref _pressures);
+
+    /// <summary>Writing failed again, and no refusal was the reason: connections may lead nowhere.</summary>
+    public event Action? ConnectionsDoubtful;
 
     /// <summary>True once the Node exists on the API server.</summary>
     public bool Registered { get; private set; }
@@ -125,9 +128,10 @@ public sealed partial class NodeStatusReporter(
             catch (Exception e) when (e is KubernetesException or IOException or InvalidOperationException)
             {
                 LogFailureOnce(e);
-                if (attempt > 0)
+                if (attempt > 0 && HeartbeatFailures.CastDoubtOnConnections(e))
                 {
                     client.DropConnections();
+                    ConnectionsDoubtful?.Invoke();
                 }
             }
         }
@@ -148,7 +152,7 @@ public sealed partial class NodeStatusReporter(
             catch (ApiException e) when (e.IsAlreadyExists || e.IsForbidden)
             {
                 Node existing = await client.GetAsync<Node>(null, options.NodeName, null, cancellationToken);
-                await ReconcileAsync(existing, cancellationToken);
+                await ReconcileAsync(existing, seen.Identity.BootId, cancellationToken);
                 return true;
             }
         }
@@ -162,18 +166,31 @@ public sealed partial class NodeStatusReporter(
     private void Created(Node node)
     {
         LogRegistered(options.NodeName);
-        _lastReport = time.GetUtcNow();
+        _lastReport = time.GetTimestamp();
         info.Observe(node);
     }
 
-    private async Task ReconcileAsync(Node existing, CancellationToken cancellationToken)
+    private async Task ReconcileAsync(Node existing, string bootId, CancellationToken cancellationToken)
     {
         Node mended = NodeRegistration.Reconcile(existing, options);
+        if (IsAnotherMachine(existing, bootId))
+        {
+            mended = mended with { Status = NodeStatusSetters.WithoutExtended(mended.Status) };
+        }
+
         info.Observe(existing);
         if (NodeStatusPatch.Create(existing, mended) is { Count: > 0 } patch)
         {
             info.Observe(await client.PatchAsync<Node>(null, options.NodeName, Patch.StrategicMerge(patch), "status", cancellationToken));
         }
+    }
+
+    // Upstream asks for the device manager's checkpoint alone; without device plugins every restart would look like a new machine.
+    private bool IsAnotherMachine(Node existing, string bootId)
+    {
+        string devices = Path.Combine(options.RootDirectory, "device-plugins");
+        return existing.Status.NodeInfo?.BootID is { Length: > 0 } before && before != bootId
+            && !(Directory.Exists(devices) && Directory.EnumerateFiles(devices).Any());
     }
 
     private async Task TrySyncAsync(bool useCache, CancellationToken cancellationToken)
@@ -183,8 +200,8 @@ public sealed partial class NodeStatusReporter(
         Node wanted = NodeRegistration.Reconcile(node, options) with { Status = NodeStatusSetters.Apply(node.Status, options, seen) };
         info.Computed(wanted.Status);
         bool changed = NodeStatusChange.Between(node.Status, wanted.Status) || !SameMetadata(node, wanted);
-        DateTimeOffset now = time.GetUtcNow();
-        if (!changed && now < _lastReport + options.ReportFrequency + _reportDelay)
+        long now = time.GetTimestamp();
+        if (!changed && _lastReport is { } last && time.GetElapsedTime(last, now) < options.ReportFrequency + _reportDelay)
         {
             return;
         }
@@ -218,29 +235,28 @@ public sealed partial class NodeStatusReporter(
     private async Task<NodeObservation> ObserveAsync(IReadOnlyList<NodeAddress> existing, CancellationToken cancellationToken)
     {
         RuntimeState runtime = sources.Runtime.State;
-        DateTimeOffset now = time.GetUtcNow();
-        await RefreshImagesAsync(runtime, now, cancellationToken);
+        await RefreshImagesAsync(runtime, cancellationToken);
         MachineCapacity capacity = await sources.Host.CapacityAsync(cancellationToken);
         IReadOnlyDictionary<string, EvictionSignal> signals = await sources.Host.SignalsAsync(_imageFileSystem, cancellationToken);
-        Volatile.Write(ref _pressures, _pressure.Observe(signals, now));
+        Volatile.Write(ref _pressures, _pressure.Observe(signals));
         return new NodeObservation
         {
-            Now = now,
+            Now = time.GetUtcNow(),
             Addresses = NodeAddresses.Choose(options, existing, sources.Network),
             Capacity = capacity,
             Identity = sources.Host.Identity(),
             Runtime = runtime,
             Images = _images,
             Pressures = _pressures,
-            ReadyErrors = ReadyErrors(runtime, sources.Health, now),
+            ReadyErrors = ReadyErrors(runtime, sources.Health, time),
             VolumesInUse = sources.Health.VolumesInUse,
         };
     }
 
     /// <summary>Why the node is not ready, in upstream's order.</summary>
-    internal static IReadOnlyList<string> ReadyErrors(RuntimeState runtime, INodeHealth health, DateTimeOffset now)
+    internal static IReadOnlyList<string> ReadyErrors(RuntimeState runtime, INodeHealth health, TimeProvider time)
     {
-        List<string> errors = [.. runtime.RuntimeErrors(now)];
+        List<string> errors = [.. runtime.RuntimeErrors(time)];
         void Add(string? error)
         {
             if (error is not null)
@@ -256,9 +272,9 @@ public sealed partial class NodeStatusReporter(
         return errors;
     }
 
-    private async Task RefreshImagesAsync(RuntimeState runtime, DateTimeOffset now, CancellationToken cancellationToken)
+    private async Task RefreshImagesAsync(RuntimeState runtime, CancellationToken cancellationToken)
     {
-        if (runtime.LastAnswer is null || runtime.CallError is not null || (_images is not null && now - _imagesListed < ImagesPeriod))
+        if (runtime.AnsweredAt is null || runtime.CallError is not null || (_images is not null && time.GetElapsedTime(_imagesListed) < ImagesPeriod))
         {
             return;
         }
@@ -267,7 +283,7 @@ public sealed partial class NodeStatusReporter(
         {
             _images = await sources.Images.ListImagesAsync(cancellationToken);
             _imageFileSystem = await sources.Images.ImageFileSystemAsync(cancellationToken);
-            _imagesListed = now;
+            _imagesListed = time.GetTimestamp();
         }
         catch (Exception e) when (e is not OperationCanceledException || !cancellationToken.IsCancellationRequested)
         {

@@ -28,10 +28,10 @@ public static class NodeStatusSetters
         };
     }
 
-    /// <summary>status.capacity; extended resources of before stay at 0.</summary>
+    /// <summary>status.capacity; extended resources that an operator wrote stay as they are.</summary>
     public static IReadOnlyDictionary<string, Quantity> Capacity(IReadOnlyDictionary<string, Quantity> before, NodeOptions options, MachineCapacity? machine)
     {
-        Dictionary<string, Quantity> capacity = before.Where(c => IsExtended(c.Key)).ToDictionary(c => c.Key, _ => Quantity.FromValue(0));
+        Dictionary<string, Quantity> capacity = before.Where(c => IsExtended(c.Key)).ToDictionary();
         long pods = options.PodsPerCore > 0 && machine is not null ? Math.Min(options.MaxPods, machine.Cpus * options.PodsPerCore) : options.MaxPods;
         capacity[PodResources.Pods] = Quantity.FromValue(pods);
         capacity[PodResources.Cpu] = Quantity.FromValue(machine?.Cpus ?? 0);
@@ -163,5 +163,12 @@ public static class NodeStatusSetters
         }
     }
 
-    private static bool IsExtended(string name) => name.Contains('/', StringComparison.Ordinal) && !name.Contains("kubernetes.io/", StringComparison.Ordinal);
+    /// <summary>A node that is another machine than before has none of its extended resources until somebody says so again.</summary>
+    public static NodeStatus WithoutExtended(NodeStatus status) => status with
+    {
+        Capacity = status.Capacity.ToDictionary(c => c.Key, c => IsExtended(c.Key) ? Quantity.FromValue(0) : c.Value),
+        Allocatable = status.Allocatable.ToDictionary(c => c.Key, c => IsExtended(c.Key) ? Quantity.FromValue(0) : c.Value),
+    };
+
+    private static bool IsExtended(string name) => name.Contains('/', StringComparison.Ordinal);
 }

@@ -15,8 +15,8 @@ public sealed record RuntimeState
     public string Name { get; init; } = "";
     /// <summary>The runtime's version; "" before the first answer.</summary>
     public string Version { get; init; } = "";
-    /// <summary>When Status was last answered; null = never.</summary>
-    public DateTimeOffset? LastAnswer { get; init; }
+    /// <summary>When Status was last answered, as a timestamp of the clock, which no change of the date moves; null = never.</summary>
+    public long? AnsweredAt { get; init; }
     /// <summary>Why the last Status call failed; null where it did not.</summary>
     public string? CallError { get; init; }
     /// <summary>Why RuntimeReady is not true; null while it is.</summary>
@@ -32,13 +32,13 @@ public sealed record RuntimeState
     public string Reported => Name.Length == 0 ? "Unknown" : $"{Name}://{Version}";
 
     /// <summary>Errors of the runtime itself, in upstream's order and words (the cause is added after a colon).</summary>
-    public IEnumerable<string> RuntimeErrors(DateTimeOffset now)
+    public IEnumerable<string> RuntimeErrors(TimeProvider time)
     {
-        if (LastAnswer is not { } last)
+        if (AnsweredAt is not { } last)
         {
             yield return "container runtime status check may not have completed yet" + (CallError is null ? "" : ": " + CallError);
         }
-        else if (now - last > AnswerCountsFor)
+        else if (time.GetElapsedTime(last) > AnswerCountsFor)
         {
             yield return "container runtime is down" + (CallError is null ? "" : ": " + CallError);
         }
@@ -50,5 +50,5 @@ public sealed record RuntimeState
     }
 
     /// <summary>True where both conditions hold and the answer still counts.</summary>
-    public bool IsReady(DateTimeOffset now) => !RuntimeErrors(now).Any() && NetworkNotReady is null;
+    public bool IsReady(TimeProvider time) => !RuntimeErrors(time).Any() && NetworkNotReady is null;
 }

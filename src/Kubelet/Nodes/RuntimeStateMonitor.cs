@@ -34,7 +34,7 @@ public sealed partial class RuntimeStateMonitor(IRuntimeStatusSource source, Tim
         while (!cancellationToken.IsCancellationRequested)
         {
             await AskOnceAsync(cancellationToken);
-            bool starting = !State.IsReady(time.GetUtcNow()) && !_firstReady.Task.IsCompleted && time.GetElapsedTime(started) < StartPhase;
+            bool starting = !State.IsReady(time) && !_firstReady.Task.IsCompleted && time.GetElapsedTime(started) < StartPhase;
             await Task.Delay(starting ? StartPeriod : Period, time, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
     }
@@ -45,7 +45,7 @@ public sealed partial class RuntimeStateMonitor(IRuntimeStatusSource source, Tim
         RuntimeState before = State, after;
         try
         {
-            after = await source.AskAsync(cancellationToken) with { LastAnswer = time.GetUtcNow(), CallError = null };
+            after = await source.AskAsync(cancellationToken) with { AnsweredAt = time.GetTimestamp(), CallError = null };
         }
         catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
         {
@@ -58,13 +58,13 @@ public sealed partial class RuntimeStateMonitor(IRuntimeStatusSource source, Tim
 
         Volatile.Write(ref _state, after);
         Log(after);
-        if (after is { LastAnswer: not null, CallError: null, RuntimeNotReady: null })
+        if (after is { AnsweredAt: not null, CallError: null, RuntimeNotReady: null })
         {
             _firstReady.TrySetResult();
         }
 
         if (before.CallError is null != after.CallError is null || before.RuntimeNotReady != after.RuntimeNotReady
-            || before.NetworkNotReady != after.NetworkNotReady || before.LastAnswer is null != after.LastAnswer is null)
+            || before.NetworkNotReady != after.NetworkNotReady || before.AnsweredAt is null != after.AnsweredAt is null)
         {
             Changed?.Invoke();
         }

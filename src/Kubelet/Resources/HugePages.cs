@@ -25,4 +25,10 @@ public static class HugePages
 
         return limits.ToImmutable();
     }
+
+    /// <summary>The limits, and none of the node's other page sizes.</summary>
+    /// <param name="limits">By kernel page size name.</param>
+    /// <param name="pageSizes">The node's sizes in bytes.</param>
+    public static ImmutableSortedDictionary<string, long> NoOthers(ImmutableSortedDictionary<string, long> limits, IReadOnlyList<long> pageSizes) =>
+        limits.AddRange(pageSizes.Select(CgroupLimits.HugePageSizeName).Where(name => !limits.ContainsKey(name)).Select(name => KeyValuePair.Create(name, 0L)));
 }

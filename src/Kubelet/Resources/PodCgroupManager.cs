@@ -7,7 +7,8 @@ namespace NodeAgent.Kubelet.Resources;
 /// <summary>Makes and removes pods' cgroups through either driver.</summary>
 /// <param name="cgroups">The driver.</param>
 /// <param name="options">Settings.</param>
-public sealed class PodCgroupManager(ICgroupManager cgroups, CgroupOptions options) : IPodCgroupManager
+/// <param name="beforeNew">Done before a pod gets its cgroup: the shares of its class have to count it first. Null = nothing.</param>
+public sealed class PodCgroupManager(ICgroupManager cgroups, CgroupOptions options, Func<CancellationToken, Task>? beforeNew = null) : IPodCgroupManager
 {
     private readonly PodCgroupNames _names = new(CgroupName.Parse(options.CgroupRoot));
 
@@ -21,8 +22,14 @@ public sealed class PodCgroupManager(ICgroupManager cgroups, CgroupOptions optio
     {
         if (options.CgroupsPerQos)
         {
+            CgroupName name = _names.Pod(PodQos.Of(pod), pod.Uid);
+            if (beforeNew is not null && !cgroups.Exists(name))
+            {
+                await beforeNew(cancellationToken);
+            }
+
             CgroupLimits limits = PodCgroupLimits.ForPod(pod, options.CpuCfsQuota, options.CpuCfsQuotaPeriod, options.PodPidsLimit);
-            await cgroups.EnsureAsync(_names.Pod(PodQos.Of(pod), pod.Uid), limits, cancellationToken);
+            await cgroups.EnsureAsync(name, limits with { HugePages = HugePages.NoOthers(limits.HugePages, options.HugePageSizes) }, cancellationToken);
         }
     }
 

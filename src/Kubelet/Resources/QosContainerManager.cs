@@ -20,7 +20,8 @@ public sealed class QosContainerManager(ICgroupManager cgroups, CgroupOptions op
     private readonly PodCgroupNames _names = new(CgroupName.Parse(options.CgroupRoot));
     private readonly ImmutableSortedDictionary<string, long> _unlimitedHugePages =
         options.HugePageSizes.ToImmutableSortedDictionary(CgroupLimits.HugePageSizeName, _ => -1L);
-    private CgroupLimits? _lastBurstable;
+    private readonly SemaphoreSlim _oneAtATime = new(1);
+    private long? _lastShares;
 
     /// <summary>Makes the tree and enforces reservations. Call once, before the first pod.</summary>
     /// <exception cref="CgroupException">A cgroup cannot be made or changed, or a reserved one does not exist.</exception>
@@ -53,14 +54,25 @@ public sealed class QosContainerManager(ICgroupManager cgroups, CgroupOptions op
     /// <summary>Sets Burstable's shares by its pods; writes only on change. Call each minute and when a pod starts or ends.</summary>
     public async Task UpdateAsync(IActivePods pods, CancellationToken cancellationToken)
     {
-        CgroupLimits burstable = PodCgroupLimits.ForBurstable(pods.Active, ImmutableSortedDictionary<string, long>.Empty);
-        if (!options.CgroupsPerQos || _lastBurstable?.CpuShares == burstable.CpuShares)
+        if (!options.CgroupsPerQos)
         {
             return;
         }
 
-        await cgroups.EnsureAsync(_names.Burstable, burstable, cancellationToken);
-        _lastBurstable = burstable;
+        await _oneAtATime.WaitAsync(cancellationToken);
+        try
+        {
+            CgroupLimits burstable = PodCgroupLimits.ForBurstable(pods.Active, ImmutableSortedDictionary<string, long>.Empty);
+            if (_lastShares != burstable.CpuShares)
+            {
+                await cgroups.EnsureAsync(_names.Burstable, burstable, cancellationToken);
+                _lastShares = burstable.CpuShares;
+            }
+        }
+        finally
+        {
+            _oneAtATime.Release();
+        }
     }
 
     private async Task EnforceReservedAsync(string key, string cgroup, IReadOnlyDictionary<string, Quantity> reserved, CancellationToken cancellationToken)

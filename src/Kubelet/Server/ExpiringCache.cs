@@ -10,11 +10,11 @@ namespace NodeAgent.Kubelet.Server;
 internal sealed class ExpiringCache<TKey, TValue>(int capacity, TimeProvider time)
     where TKey : notnull
 {
-    private readonly ConcurrentDictionary<TKey, (TValue Value, DateTimeOffset Expires)> _entries = new();
+    private readonly ConcurrentDictionary<TKey, (TValue Value, long SetAt, TimeSpan Lifetime)> _entries = new();
 
     public bool TryGet(TKey key, out TValue value)
     {
-        bool found = _entries.TryGetValue(key, out (TValue Value, DateTimeOffset Expires) entry) && entry.Expires > time.GetUtcNow();
+        bool found = _entries.TryGetValue(key, out (TValue Value, long SetAt, TimeSpan Lifetime) entry) && time.GetElapsedTime(entry.SetAt) < entry.Lifetime;
         value = entry.Value;
         return found;
     }
@@ -26,10 +26,10 @@ internal sealed class ExpiringCache<TKey, TValue>(int capacity, TimeProvider tim
             return;
         }
 
-        DateTimeOffset now = time.GetUtcNow();
+        long now = time.GetTimestamp();
         if (_entries.Count >= capacity)
         {
-            foreach (KeyValuePair<TKey, (TValue Value, DateTimeOffset Expires)> old in _entries.Where(e => e.Value.Expires <= now))
+            foreach (KeyValuePair<TKey, (TValue Value, long SetAt, TimeSpan Lifetime)> old in _entries.Where(e => time.GetElapsedTime(e.Value.SetAt, now) >= e.Value.Lifetime))
             {
                 _entries.TryRemove(old);
             }
@@ -40,6 +40,6 @@ internal sealed class ExpiringCache<TKey, TValue>(int capacity, TimeProvider tim
             }
         }
 
-        _entries[key] = (value, now + lifetime);
+        _entries[key] = (value, now, lifetime);
     }
 }

@@ -40,7 +40,7 @@ internal sealed class EmptyDirPlugin(VolumeHost host, INodeInfo node) : IVolumeP
                 host.MakeVolumeFolder(uid, Escaped, request.Volume.Name, OpenToAll);
                 break;
             case "Memory":
-                if (!MountMemory(host, uid, Escaped, request.Volume.Name, VolumeFacts.MemorySize(request.Pod, source.SizeLimit, node.Allocatable)))
+                if (!MountMemory(host, uid, Escaped, request.Volume.Name, VolumeFacts.MemorySize(request.Pod, source.SizeLimit, node.Allocatable)) && File.Exists(marker))
                 {
                     return mounted;
                 }
@@ -50,7 +50,7 @@ internal sealed class EmptyDirPlugin(VolumeHost host, INodeInfo node) : IVolumeP
                 string pageSize = medium.StartsWith("HugePages", StringComparison.Ordinal)
                     ? HugePages.PageSize(medium, request.Pod)
                     : throw new PayloadException($"unknown storage medium \"{medium}\"");
-                if (!MountOnce(host, uid, Escaped, request.Volume.Name, "hugetlbfs", () => host.Mounter.Mount("nodev", path, "hugetlbfs", $"pagesize={pageSize}")))
+                if (!MountOnce(host, uid, Escaped, request.Volume.Name, "hugetlbfs", () => host.Mounter.Mount("nodev", path, "hugetlbfs", $"pagesize={pageSize}")) && File.Exists(marker))
                 {
                     return mounted;
                 }
@@ -58,6 +58,7 @@ internal sealed class EmptyDirPlugin(VolumeHost host, INodeInfo node) : IVolumeP
                 break;
         }
 
+        // Mounted without the marker: an end by force came before the owner was set.
         if (request.FsGroup is { } group)
         {
             GroupOwnership.Apply(path, group, readOnly: false);

@@ -23,6 +23,8 @@ public sealed record PodObjectStoreOptions
     public ObjectChangeDetection Detection { get; init; } = ObjectChangeDetection.Watch;
     /// <summary>For the strategy Cache.</summary>
     public TimeSpan CacheLife { get; init; } = TimeSpan.FromMinutes(1);
+    /// <summary>For Cache and Get: how often pods look for changes; a little more than the cache's life.</summary>
+    public TimeSpan LookPeriod { get; init; } = TimeSpan.FromSeconds(65);
     /// <summary>How long a first use waits for its watch before the object is read directly.</summary>
     public TimeSpan SyncLimit { get; init; } = TimeSpan.FromSeconds(1);
 }
@@ -46,12 +48,21 @@ public sealed class PodObjectStore : IPodObjectStore, IDisposable
     private readonly Lock _gate = new();
     private readonly Dictionary<ObjectReference, Entry> _entries = [];
     private readonly Dictionary<PodUid, HashSet<ObjectReference>> _pods = [];
+    private readonly ITimer _look;
+    private bool _looking;
 
     /// <summary>Creates an empty store.</summary>
     public PodObjectStore(PodObjectSources sources, PodObjectStoreOptions options, TimeProvider time)
-        => (_sources, _options, _time) = (sources, options, time);
+    {
+        ArgumentNullException.ThrowIfNull(time);
+        (_sources, _options, _time) = (sources, options, time);
+        _look = time.CreateTimer(static store => ((PodObjectStore)store!).Look(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+    }
 
-    /// <summary>An object that this pod refers to appeared, changed or went. Called on an informer's loop; must not block.</summary>
+    /// <summary>
+    /// An object that this pod refers to appeared, changed or went; without watches: may have changed. Called on an informer's loop or a
+    /// pool thread; must not block.
+    /// </summary>
     public event Action<PodUid>? Changed;
 
     /// <summary>How many watches run.</summary>
@@ -85,6 +96,11 @@ public sealed class PodObjectStore : IPodObjectStore, IDisposable
 
             Release(pod.Uid, had.Where(r => !wanted.Contains(r)), ended);
             _pods[pod.Uid] = wanted;
+            if (_options.Detection != ObjectChangeDetection.Watch && wanted.Count > 0 && !_looking)
+            {
+                _looking = true;
+                _look.Change(_options.LookPeriod, Timeout.InfiniteTimeSpan);
+            }
         }
 
         ended.ForEach(static e => e.Stop());
@@ -116,7 +132,29 @@ public sealed class PodObjectStore : IPodObjectStore, IDisposable
             _pods.Clear();
         }
 
+        _look.Dispose();
+
         Array.ForEach(all, static e => e.Stop());
+    }
+
+    // Nobody tells of changes here: the pods are synced again, as upstream does each minute, and read what they refer to.
+    private void Look()
+    {
+        PodUid[] pods;
+        lock (_gate)
+        {
+            pods = [.. _pods.Where(p => p.Value.Count > 0).Select(p => p.Key)];
+            _looking = pods.Length > 0;
+            if (_looking)
+            {
+                _look.Change(_options.LookPeriod, Timeout.InfiniteTimeSpan);
+            }
+        }
+
+        foreach (PodUid uid in pods)
+        {
+            Changed?.Invoke(uid);
+        }
     }
 
     private void Release(PodUid uid, IEnumerable<ObjectReference> references, List<Entry> ended)

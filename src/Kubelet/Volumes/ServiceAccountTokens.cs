@@ -12,6 +12,9 @@ internal static class TokenLife
 {
     private static readonly TimeSpan Longest = TimeSpan.FromHours(24);
 
+    /// <summary>The age at which a token is due whatever the date says. Positive for every life.</summary>
+    public static TimeSpan RefreshAfter(TimeSpan life) => RefreshAt(DateTimeOffset.UnixEpoch + life, life, TimeSpan.Zero) - DateTimeOffset.UnixEpoch;
+
     /// <summary>80 % of its life or 24 hours after issue, whichever is first, less the jitter.</summary>
     public static DateTimeOffset RefreshAt(DateTimeOffset expires, TimeSpan life, TimeSpan jitter)
     {
@@ -31,6 +34,9 @@ public sealed partial class ServiceAccountTokens : IDisposable
     private static readonly TimeSpan MaximumJitter = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan RetryAfter = TimeSpan.FromSeconds(30);
 
+    // Timers do not see the date being set or the host asleep: looked at least this often.
+    private static readonly TimeSpan LongestWait = TimeSpan.FromMinutes(5);
+
     private readonly IKubernetesClient? _client;
     private readonly TimeProvider _time;
     private readonly ILogger<ServiceAccountTokens> _logger;
@@ -38,7 +44,6 @@ public sealed partial class ServiceAccountTokens : IDisposable
     private readonly Dictionary<Key, Token> _tokens = [];
     private readonly ConcurrentDictionary<Key, SemaphoreSlim> _fetching = new();
     private readonly ITimer _timer;
-    private DateTimeOffset _armed = DateTimeOffset.MaxValue;
 
     /// <summary>Creates the cache. A null client is a node without an API server.</summary>
     public ServiceAccountTokens(IKubernetesClient? client, TimeProvider time, ILogger<ServiceAccountTokens> logger)
@@ -68,7 +73,7 @@ public sealed partial class ServiceAccountTokens : IDisposable
                 held = _tokens.GetValueOrDefault(key);
             }
 
-            return held is not null && _time.GetUtcNow() < held.RefreshAt ? held.Text : await RenewAsync(key, held, cancellationToken);
+            return held is not null && TimeToRefresh(held) > TimeSpan.Zero ? held.Text : await RenewAsync(key, held, cancellationToken);
         }
         finally
         {
@@ -111,13 +116,13 @@ public sealed partial class ServiceAccountTokens : IDisposable
                 throw new PayloadException($"failed to fetch token: {e.Message}", e);
             }
 
-            if (_time.GetUtcNow() > held.Expires)
+            if (_time.GetUtcNow() > held.Expires || _time.GetElapsedTime(held.FetchedAt) > held.Life)
             {
                 throw new PayloadException($"token of service account {key.Namespace}/{key.Account} expired and refresh failed: {e.Message}", e);
             }
 
             LogNotRenewed(key.Namespace, key.Account, e.Message);
-            Keep(key, held with { NextTry = _time.GetUtcNow() + RetryAfter });
+            Keep(key, held with { AskedAt = _time.GetTimestamp() });
             return held.Text;
         }
     }
@@ -145,7 +150,7 @@ public sealed partial class ServiceAccountTokens : IDisposable
 
         TimeSpan life = TimeSpan.FromSeconds(answer.Spec.ExpirationSeconds ?? key.ExpirationSeconds);
         DateTimeOffset refresh = TokenLife.RefreshAt(expires, life, MaximumJitter * Random.Shared.NextDouble());
-        return new Token(Encoding.UTF8.GetBytes(answer.Status.Token!), expires, refresh, refresh);
+        return new Token(Encoding.UTF8.GetBytes(answer.Status.Token!), expires, refresh, _time.GetTimestamp(), life);
     }
 
     private void Keep(Key key, Token token)
@@ -153,20 +158,27 @@ public sealed partial class ServiceAccountTokens : IDisposable
         lock (_gate)
         {
             _tokens[key] = token;
-            if (token.NextTry < _armed)
-            {
-                Arm(token.NextTry);
-            }
+            Arm();
         }
     }
 
-    private void Arm(DateTimeOffset at)
+    private TimeSpan TimeToRefresh(Token token)
     {
-        // Timers end after 49 days; waking once more in between costs nothing.
-        TimeSpan wait = at - _time.GetUtcNow();
-        wait = wait < TimeSpan.Zero ? TimeSpan.Zero : wait > TimeSpan.FromDays(1) ? TimeSpan.FromDays(1) : wait;
-        _armed = at;
-        _timer.Change(wait, Timeout.InfiniteTimeSpan);
+        TimeSpan byDate = token.RefreshAt - _time.GetUtcNow(), byAge = TokenLife.RefreshAfter(token.Life) - _time.GetElapsedTime(token.FetchedAt);
+        return byDate < byAge ? byDate : byAge;
+    }
+
+    private TimeSpan TimeToAsk(Token token) => token.AskedAt is { } asked ? RetryAfter - _time.GetElapsedTime(asked) : TimeToRefresh(token);
+
+    private void Arm()
+    {
+        if (_tokens.Count == 0)
+        {
+            return;
+        }
+
+        TimeSpan wait = _tokens.Values.Min(TimeToAsk);
+        _timer.Change(wait < TimeSpan.Zero ? TimeSpan.Zero : wait < LongestWait ? wait : LongestWait, Timeout.InfiniteTimeSpan);
     }
 
     private void OnTimer()
@@ -174,26 +186,17 @@ public sealed partial class ServiceAccountTokens : IDisposable
         HashSet<PodUid> due = [];
         lock (_gate)
         {
-            DateTimeOffset now = _time.GetUtcNow(), next = DateTimeOffset.MaxValue;
             foreach ((Key key, Token token) in _tokens.ToArray())
             {
-                DateTimeOffset at = token.NextTry;
-                if (at <= now)
+                if (TimeToAsk(token) <= TimeSpan.Zero)
                 {
                     due.Add(key.Uid);
                     // Should the sync not happen, it is asked for again.
-                    at = now + RetryAfter;
-                    _tokens[key] = token with { NextTry = at };
+                    _tokens[key] = token with { AskedAt = _time.GetTimestamp() };
                 }
-
-                next = at < next ? at : next;
             }
 
-            _armed = DateTimeOffset.MaxValue;
-            if (next < DateTimeOffset.MaxValue)
-            {
-                Arm(next);
-            }
+            Arm();
         }
 
         foreach (PodUid uid in due)
@@ -204,7 +207,13 @@ public sealed partial class ServiceAccountTokens : IDisposable
 
     private readonly record struct Key(PodUid Uid, string Namespace, string Pod, string Account, string Audience, long ExpirationSeconds);
 
-    private sealed record Token(byte[] Text, DateTimeOffset Expires, DateTimeOffset RefreshAt, DateTimeOffset NextTry);
+    /// <param name="Text">What the pod reads.</param>
+    /// <param name="Expires">By the API server's clock.</param>
+    /// <param name="RefreshAt">When it is due by date.</param>
+    /// <param name="FetchedAt">Timestamp of its arrival: by age it is due whatever the date says.</param>
+    /// <param name="Life">From issue to expiry.</param>
+    /// <param name="AskedAt">Timestamp of the last announcement or failed try since it was due; null = none.</param>
+    private sealed record Token(byte[] Text, DateTimeOffset Expires, DateTimeOffset RefreshAt, long FetchedAt, TimeSpan Life, long? AskedAt = null);
 
     [LoggerMessage(2710, LogLevel.Warning, "Token of service account {Namespace}/{Account} could not be renewed, the old one is used: {Error}")]
     private partial void LogNotRenewed(string @namespace, string account, string error);

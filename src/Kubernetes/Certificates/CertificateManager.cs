@@ -33,7 +33,9 @@ public sealed record CertificateManagerOptions
 /// </summary>
 public sealed partial class CertificateManager : IClientCertificateSource
 {
-    private static readonly TimeSpan LongestSleep = TimeSpan.FromDays(1);
+    // Timers do not see the date being set or the host asleep: a certificate that has expired meanwhile is noticed after this time.
+    private static readonly TimeSpan LongestSleep = TimeSpan.FromMinutes(10);
+    private static readonly TimeSpan PauseWhenOver = TimeSpan.FromMinutes(1);
     private readonly CertificateManagerOptions _options;
     private readonly CertificateStore _store;
     private readonly TimeProvider _time;
@@ -100,6 +102,12 @@ public sealed partial class CertificateManager : IClientCertificateSource
                 }
                 await RotateUntilDoneAsync(cancellationToken);
                 due = NextRotation(_current);
+                if (_current is not null && due <= _time.GetUtcNow())
+                {
+                    // The clock is wrong or the signer gives what is over already: asking on without a pause would flood the API server.
+                    LogOverAlready(_options.Name, _current.Leaf.NotAfter.ToUniversalTime());
+                    await WaitAsync(PauseWhenOver, cancellationToken);
+                }
             }
         }
         catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
@@ -172,6 +180,9 @@ public sealed partial class CertificateManager : IClientCertificateSource
 
     [LoggerMessage(Level = LogLevel.Information, Message = "The {Name} certificate is new, valid until {NotAfter:u}")]
     private partial void LogRotated(string name, DateTime notAfter);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "The new {Name} certificate is due for renewal at once (valid until {NotAfter:u}): check this machine's clock and the signer")]
+    private partial void LogOverAlready(string name, DateTime notAfter);
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "The {Name} certificate could not be renewed, trying again: {Error}")]
     private partial void LogFailed(string name, string error);

@@ -20,7 +20,7 @@ public static class CgroupUnits
     public static long QuotaOf(long milliCpu, long period) =>
         milliCpu == 0 ? 0 : Math.Max(milliCpu * period / 1000, MinimumQuota);
 
-    /// <summary>cgroup v2 cpu.weight (1 to 10000) for cpu.shares, linear.</summary>
+    /// <summary>cgroup v2 cpu.weight (1 to 10000) for cpu.shares: linear, as the kubelet has it for pods and classes (newer runtimes bend the line for containers).</summary>
     public static long WeightOf(long shares) => 1 + ((Math.Clamp(shares, MinimumShares, MaximumShares) - 2) * 9999 / 262142);
 
     /// <summary>systemd's CPUQuotaPerSecUSec, rounded up to whole percent as its unit files hold it.</summary>

@@ -126,7 +126,7 @@ internal sealed partial class KubeletComposition : IAsyncDisposable
         ICgroupManager cgroups = settings.CgroupDriver == CgroupDriver.Systemd
             ? new SystemdCgroupManager(tree, new SystemdUnits(SystemdUnits.DefaultSockets, time))
             : new CgroupfsManager(tree);
-        var podCgroups = new PodCgroupManager(cgroups, settings.Cgroups);
+        var podCgroups = new PodCgroupManager(cgroups, settings.Cgroups, UpdateSharesAsync);
 
         // Node status and lease.
         var reporter = heartbeat is null ? null : new NodeStatusReporter(
@@ -155,7 +155,7 @@ internal sealed partial class KubeletComposition : IAsyncDisposable
         LoopProgress dispatch = Own(watchdog.Register("worker dispatch", SyncLoopLimit, () => workers.Dispatch.Idle));
         workers.Dispatch.Progress += dispatch.Beat;
         // Without an answering runtime there is nothing to list: that is the node's NotReady, not a reason to restart the agent.
-        LoopProgress relists = Own(watchdog.Register("PLEG", PlegLimit, () => !_runtimeState.State.IsReady(time.GetUtcNow())));
+        LoopProgress relists = Own(watchdog.Register("PLEG", PlegLimit, () => !_runtimeState.State.IsReady(time)));
         var housekeeper = new Housekeeper(
             new HousekeepingParts(workers, cache, podRuntime, volumes, podCgroups, paths), () => kinds.Count > 0 && merger.AllReady && loop.Idle, loggers.CreateLogger<Housekeeper>());
 
@@ -213,7 +213,16 @@ internal sealed partial class KubeletComposition : IAsyncDisposable
         if (reporter is not null && heartbeat is not null)
         {
             _loops.Add(reporter.RunAsync);
-            _loops.Add(new NodeLeaseController(heartbeat, nodeInfo, settings.Node.LeaseDuration, time, loggers.CreateLogger<NodeLeaseController>()).RunAsync);
+            var lease = new NodeLeaseController(heartbeat, nodeInfo, settings.Node.LeaseDuration, time, loggers.CreateLogger<NodeLeaseController>());
+            _loops.Add(lease.RunAsync);
+            reporter.ConnectionsDoubtful += DropOtherConnections;
+            lease.ConnectionsDoubtful += DropOtherConnections;
+
+            void DropOtherConnections()
+            {
+                api?.DropConnections();
+                eventClient?.DropConnections();
+            }
         }
     }
 
@@ -285,7 +294,20 @@ internal sealed partial class KubeletComposition : IAsyncDisposable
         using var minute = new PeriodicTimer(TimeSpan.FromMinutes(1), _time);
         while (await minute.WaitForNextTickAsync(cancellationToken))
         {
+            await UpdateSharesAsync(cancellationToken);
+        }
+    }
+
+    // A class that keeps its old shares for a minute is no reason to hold back a pod, and none to end the agent.
+    private async Task UpdateSharesAsync(CancellationToken cancellationToken)
+    {
+        try
+        {
             await _qos.UpdateAsync(_active, cancellationToken);
+        }
+        catch (Exception e) when (e is CgroupException or IOException)
+        {
+            LogQos(e.Message);
         }
     }
 
@@ -419,6 +441,9 @@ internal sealed partial class KubeletComposition : IAsyncDisposable
 
     [LoggerMessage(1003, LogLevel.Debug, "Dead containers could not be listed, the next pass is in a minute: {Error}")]
     private partial void LogGarbage(string error);
+
+    [LoggerMessage(1004, LogLevel.Warning, "The shares of the Burstable class cannot be set, the next try is in a minute: {Error}")]
+    private partial void LogQos(string error);
 
     [LoggerMessage(1001, LogLevel.Warning, "Static pod {Pod} is given twice by its source; the second one is dropped")]
     private partial void LogDuplicate(PodRef pod);

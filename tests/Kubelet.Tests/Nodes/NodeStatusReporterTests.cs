@@ -203,6 +203,77 @@ public sealed class NodeStatusReporterTests : IHostObserver, IHostNetwork, INode
         Assert.Equal(4, _api.Drops);
     }
 
+    [Fact]
+    public async Task Extended_resources_that_an_operator_wrote_stay_and_are_allocatable()
+    {
+        await ReadyAsync();
+        Write("example.com/dongle", "4");
+        _info.Observe(_api.Node!);
+        _memoryAvailable = 1;
+        await ReadyAgainAsync();
+        Assert.Equal(("4", "4"), (_api.Node!.Status.Capacity["example.com/dongle"].ToString(), _api.Node.Status.Allocatable["example.com/dongle"].ToString()));
+    }
+
+    [Theory]
+    [InlineData("b", "4")]
+    [InlineData("another boot", "0")]
+    public async Task Extended_resources_of_another_machine_of_this_name_are_zero_when_it_registers(string bootBefore, string expected)
+    {
+        await ReadyAsync();
+        Write("example.com/dongle", "4");
+        _api.Node = _api.Node! with { Status = _api.Node.Status with { NodeInfo = _api.Node.Status.NodeInfo! with { BootID = bootBefore } } };
+        await _reporter.RegisterAsync(default);
+        await ReadyAgainAsync();
+        Assert.Equal((expected, expected), (_api.Node!.Status.Capacity["example.com/dongle"].ToString(), _api.Node.Status.Allocatable["example.com/dongle"].ToString()));
+    }
+
+    [Theory]
+    [InlineData(365)]
+    [InlineData(-365)]
+    public async Task A_date_that_is_set_changes_no_condition_and_delays_no_report(int days)
+    {
+        await ReadyAsync();
+        _memoryAvailable = 1;
+        await ReadyAgainAsync();
+        _clock.Jump(TimeSpan.FromDays(days));
+        await _reporter.SyncAsync(default);
+        Assert.Equal("True", Ready.Status);
+        Assert.Equal(["MemoryPressure"], _reporter.Pressures);
+        _memoryAvailable = 4L << 30;
+        _clock.Now += TimeSpan.FromMinutes(6);
+        await ReadyAgainAsync();
+        Assert.Empty(_reporter.Pressures);
+        int patches = _api.Patches.Count;
+        _clock.Now += TimeSpan.FromMinutes(8);
+        await ReadyAgainAsync();
+        Assert.Equal(patches + 1, _api.Patches.Count);
+    }
+
+    [Fact]
+    public async Task A_refusal_drops_no_connections_and_a_failed_server_drops_those_of_all()
+    {
+        await ReadyAsync();
+        NodeLeaseController controller = new(_api, _info, TimeSpan.FromSeconds(40), _clock, NullLogger<NodeLeaseController>.Instance);
+        int others = 0;
+        controller.ConnectionsDoubtful += () => others++;
+        _reporter.ConnectionsDoubtful += () => others++;
+        _memoryAvailable = 1;
+        _api.Failure = FakeNodeApi.Error(HttpStatusCode.Forbidden, "Forbidden");
+        Assert.False(await controller.RenewAsync(default));
+        await ReadyAgainAsync();
+        Assert.Equal((0, 0), (_api.Drops, others));
+        _api.Failure = FakeNodeApi.Error(HttpStatusCode.BadGateway, "");
+        Assert.False(await controller.RenewAsync(default));
+        Assert.Equal((5, 5), (_api.Drops, others));
+        await _reporter.SyncAsync(default);
+        Assert.Equal((9, 9), (_api.Drops, others));
+    }
+
+    private void Write(string resource, string amount) => _api.Node = _api.Node! with
+    {
+        Status = _api.Node.Status with { Capacity = new Dictionary<string, Quantity>(_api.Node.Status.Capacity) { [resource] = Quantity.Parse(amount) } },
+    };
+
     private string _address = "192.0.2.7";
 
     Task<MachineCapacity> IHostObserver.CapacityAsync(CancellationToken cancellationToken) =>
@@ -243,8 +314,17 @@ public sealed class NodeStatusReporterTests : IHostObserver, IHostNetwork, INode
 
     private sealed class Clock : TimeProvider
     {
+        private TimeSpan _jumped;
+
         public DateTimeOffset Now { get; set; } = new(2026, 1, 2, 3, 4, 5, TimeSpan.Zero);
 
-        public override DateTimeOffset GetUtcNow() => Now;
+        public override DateTimeOffset GetUtcNow() => Now + _jumped;
+
+        public override long GetTimestamp() => Now.Ticks;
+
+        public override long TimestampFrequency => TimeSpan.TicksPerSecond;
+
+        // The date is set; no time passes.
+        public void Jump(TimeSpan by) => _jumped += by;
     }
 }

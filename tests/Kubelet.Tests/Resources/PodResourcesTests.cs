@@ -135,6 +135,23 @@ public sealed class PodResourcesTests
     }
 
     [Fact]
+    public async Task A_pod_gets_no_page_of_a_size_it_does_not_ask_for_and_its_class_counts_it_first()
+    {
+        FakeCgroups cgroups = new(CgroupDriver.Cgroupfs);
+        List<bool> existed = [];
+        PodCgroupManager manager = new(cgroups, new CgroupOptions { HugePageSizes = [2 << 20, 1 << 30] }, _ =>
+        {
+            existed.Add(cgroups.Limits.Count > 0);
+            return Task.CompletedTask;
+        });
+        Pod pod = PodOf([With("a", "cpu=100m hugepages-2Mi=4Mi", "hugepages-2Mi=4Mi")]);
+        await manager.EnsureAsync(pod, default);
+        await manager.EnsureAsync(pod, default);
+        Assert.Equal(["1GB=0", "2MB=4194304"], Assert.Single(cgroups.Limits).Value.HugePages.Select(p => $"{p.Key}={p.Value}"));
+        Assert.Equal([false], existed);
+    }
+
+    [Fact]
     public void Cgroup_v1_is_refused_unless_allowed()
     {
         Assert.Contains("failCgroupV1: false", CgroupSupport.Refusal(CgroupVersion.V1, true), StringComparison.Ordinal);

@@ -110,6 +110,29 @@ public sealed class PodObjectStoreTests : IDisposable
         Assert.Empty(_informers);
     }
 
+    [Theory]
+    [InlineData(ObjectChangeDetection.Get)]
+    [InlineData(ObjectChangeDetection.Cache)]
+    public async Task Without_watches_pods_look_for_changes_each_minute_as_long_as_they_refer_to_anything(ObjectChangeDetection detection)
+    {
+        _client.Objects["m"] = Map("1");
+        using PodObjectStore store = Store(detection);
+        Pod pod = PodWith("a", "m");
+        store.RegisterPod(pod);
+        store.RegisterPod(TestPods.Pod("plain"));
+        await store.GetConfigMapAsync("default", "m", default);
+        _client.Objects["m"] = Map("2");
+        _time.Advance(TimeSpan.FromSeconds(66));
+        Assert.Equal([pod.Uid], _changed);
+        Assert.Equal("2", (await store.GetConfigMapAsync("default", "m", default)).Data["k"]);
+        _time.Advance(TimeSpan.FromSeconds(65));
+        Assert.Equal(2, _changed.Count);
+        store.UnregisterPod(pod.Uid);
+        _time.Advance(TimeSpan.FromMinutes(5));
+        Assert.Equal(2, _changed.Count);
+        Assert.Equal(0, _time.Armed);
+    }
+
     public void Dispose() => _store.Dispose();
 
     private sealed class FakeInformer<T>(InformerOptions options) : IInformer<T>, ILister<T>

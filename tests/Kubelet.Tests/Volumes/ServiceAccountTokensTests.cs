@@ -60,6 +60,33 @@ public sealed class ServiceAccountTokensTests : IDisposable
     }
 
     [Fact]
+    public async Task A_date_set_forward_makes_the_pod_due_within_minutes_and_one_set_back_delays_nothing()
+    {
+        await Token();
+        _time.Jump(TimeSpan.FromMinutes(50));
+        _time.Advance(TimeSpan.FromMinutes(5));
+        Assert.NotEmpty(_due);
+        Assert.Equal("t2", await Token());
+        _due.Clear();
+        _time.Jump(TimeSpan.FromDays(-400));
+        _time.Advance(TimeSpan.FromMinutes(47));
+        Assert.Empty(_due);
+        _time.Advance(TimeSpan.FromMinutes(2));
+        Assert.NotEmpty(_due);
+        Assert.Equal("t3", await Token());
+    }
+
+    [Fact]
+    public async Task Where_the_host_is_behind_the_API_server_a_token_is_renewed_by_its_age()
+    {
+        _client.Tokens = r => r with { Status = new TokenRequestStatus { Token = $"t{_client.TokenRequests.Count}", ExpirationTimestamp = _time.GetUtcNow().AddDays(3).AddSeconds(3600) } };
+        await Token();
+        _time.Advance(TimeSpan.FromMinutes(49));
+        Assert.NotEmpty(_due);
+        Assert.Equal("t2", await Token());
+    }
+
+    [Fact]
     public async Task A_pod_that_is_gone_is_forgotten()
     {
         await Token();

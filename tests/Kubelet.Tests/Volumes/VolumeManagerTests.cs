@@ -123,6 +123,26 @@ public sealed class VolumeManagerTests : IDisposable
         Assert.Empty(Directory.GetFileSystemEntries(_paths.Pod(pod.Uid)));
     }
 
+    [RootFact]
+    public async Task A_memory_volume_whose_set_up_was_cut_off_after_the_mount_gets_its_owner_from_the_next()
+    {
+        Pod pod = With(new Volume { Name = "mem", EmptyDir = new EmptyDirVolumeSource { Medium = "Memory", SizeLimit = Quantity.Parse("1Mi") } });
+        pod = pod with { Spec = pod.Spec with { SecurityContext = new PodSecurityContext { FsGroup = 3000 } } };
+        string path = Path.Combine(_paths.PodVolumes(pod.Uid), "kubernetes.io~empty-dir", "mem");
+        Directory.CreateDirectory(path);
+        _mounter.Mount("tmpfs", path, "tmpfs", "size=1m");
+        try
+        {
+            await _manager.MountAsync(pod, default);
+            Assert.Equal(3000u, FileAt.Status(path, followLinks: false)!.Value.Gid);
+            Assert.Single(_mounter.List(_paths.Pod(pod.Uid)));
+        }
+        finally
+        {
+            await NewManager(_mounter).UnmountAsync(pod.Uid, default);
+        }
+    }
+
     [Fact]
     public async Task A_missing_object_is_upstreams_message_unless_it_is_optional()
     {

@@ -10,6 +10,7 @@ using NodeAgent.Kubernetes.Objects;
 using NodeAgent.Kubernetes.Rest;
 using NodeAgent.Kubernetes.Serialization;
 using NodeAgent.Kubernetes.Tests.Rest;
+using NodeAgent.Testing;
 
 namespace NodeAgent.Kubernetes.Tests.Certificates;
 
@@ -129,6 +130,41 @@ public sealed class CertificateTests
         manager.TemplateChanged();
         await Eventually.TrueAsync(() => manager.Current!.Leaf.Subject.Contains("system:node:b", StringComparison.Ordinal));
         Assert.Equal(2, script.Created.Count);
+        await end.CancelAsync();
+        await run;
+    }
+
+    [Fact]
+    public async Task A_certificate_that_a_new_date_makes_expired_is_replaced_within_minutes_and_without_a_flood()
+    {
+        using TemporaryFolder folder = new();
+        await using ScriptedApiServer server = await ScriptedApiServer.StartAsync();
+        SigningScript script = new(server.Certificates);
+        server.Answer = script.AnswerAsync;
+        using KubernetesClient client = server.Client();
+        FakeTimeProvider time = new(DateTimeOffset.UtcNow);
+        CertificateManager manager = new(
+            new CertificateManagerOptions
+            {
+                Name = "client",
+                SignerName = SignerNames.KubeletClient,
+                Purpose = "client auth",
+                Template = () => CertificateTemplate.Node("a"),
+                Client = _ => client,
+            },
+            new CertificateStore(folder.Path, "kubelet-client"), NullLogger.Instance, time);
+        using CancellationTokenSource end = new();
+        Task run = manager.RunAsync(end.Token);
+        await Eventually.TrueAsync(() => manager.Current is not null && time.Armed == 1);
+        time.Jump(TimeSpan.FromDays(30_000));
+        Assert.Null(manager.Current);
+        time.Advance(TimeSpan.FromMinutes(10.1));
+        // The signer's clock is the old one: what it gives is over as well.
+        await Eventually.TrueAsync(() => script.Created.Count == 2 && time.Armed == 1);
+        time.Advance(TimeSpan.FromSeconds(50));
+        Assert.Equal(2, script.Created.Count);
+        time.Advance(TimeSpan.FromSeconds(11));
+        await Eventually.TrueAsync(() => script.Created.Count == 3);
         await end.CancelAsync();
         await run;
     }
