@@ -50,10 +50,10 @@ public sealed class HostileInputTests(ClusterFixture fixture)
         string large = new('x', (1 << 20) - 200);
         await pods.PostAsync("/api/v1/namespaces/large/configmaps",
             $$"""{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"large"},"data":{"large":"{{large}}","a..b":"dots"} }""");
-        await pods.PodAsync("reads", Workloads.Shell("wc -c < /c/large; cat /c/a..b; sleep 3600", more: "\"volumeMounts\":[{\"name\":\"c\",\"mountPath\":\"/c\"}]"),
+        await pods.PodAsync("reads", Workloads.Shell("wc -c < /c/large; cat /c/a..b; echo; sleep 3600", more: "\"volumeMounts\":[{\"name\":\"c\",\"mountPath\":\"/c\"}]"),
             "\"terminationGracePeriodSeconds\":1,\"volumes\":[{\"name\":\"c\",\"configMap\":{\"name\":\"large\"}}]");
         await pods.ReadyAsync("reads");
-        await Until.HoldsAsync("both files", TimeSpan.FromSeconds(10), async () => await pods.LogAsync("reads") == $"{large.Length}\ndots");
+        await Until.HoldsAsync("both files", TimeSpan.FromSeconds(10), async () => await pods.LogAsync("reads") == $"{large.Length}\ndots\n");
         await pods.DeleteAsync();
     }
 

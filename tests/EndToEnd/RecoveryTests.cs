@@ -63,40 +63,6 @@ public sealed class RecoveryTests(ClusterFixture fixture)
     }
 
     [NodeFact]
-    public async Task A_killed_agent_starts_no_container_twice()
-    {
-        Workloads work = await Workloads.CreateAsync(Cluster, "kill");
-        Random random = new(20260415);
-        int rounds = int.TryParse(Environment.GetEnvironmentVariable("NODE_AGENT_E2E_KILLS"), out int wanted) ? wanted : 10;
-        for (int round = 0; round < rounds; round++)
-        {
-            for (int number = 0; number < 2; number++)
-                await work.PodAsync($"pod-{round}-{number}", Workloads.Shell("trap 'exit 0' TERM; sleep 3600 & wait"), "\"terminationGracePeriodSeconds\":2");
-            if (round > 0) await work.DeletePodAsync($"pod-{round - 1}-0");
-            // The instant is what this test varies; nothing is waited for.
-            await Task.Delay(random.Next(0, 1500));
-            await Cluster.Node.KubeletProcess.KillAsync();
-            Cluster.Node.StartKubelet();
-        }
-        int left = rounds + 1;
-        IReadOnlyList<Pod> pods = await work.AllReadyAsync(left, limit: TimeSpan.FromSeconds(120));
-        Assert.All(pods, pod => Assert.Equal(0, pod.Status.ContainerStatuses.Single().RestartCount));
-        ListContainersResponse all = await Cluster.Runtime.Runtime.ListContainersAsync(new ListContainersRequest(), CancellationToken.None);
-        Container[] ours = [.. all.Containers.Where(container => container.Labels["io.kubernetes.pod.namespace"] == "kill")];
-        string[] twice = [.. ours.Where(container => container.State == ContainerState.ContainerRunning).GroupBy(container => container.Labels["io.kubernetes.pod.uid"])
-            .Where(group => group.Count() > 1).Select(group => group.First().Labels["io.kubernetes.pod.name"])];
-        Assert.Empty(twice);
-        HashSet<string> alive = [.. pods.Select(pod => pod.Metadata.Uid!)];
-        await Until.NothingMissesAsync("no sandbox of a deleted pod", TimeSpan.FromSeconds(90), async () =>
-        {
-            ListPodSandboxResponse sandboxes = await Cluster.Runtime.Runtime.ListPodSandboxAsync(new ListPodSandboxRequest(), CancellationToken.None);
-            string[] orphans = [.. sandboxes.Items.Where(sandbox => sandbox.Metadata.Namespace == "kill" && !alive.Contains(sandbox.Metadata.Uid)).Select(sandbox => sandbox.Metadata.Name)];
-            return orphans.Length == 0 ? null : string.Join(", ", orphans);
-        });
-        await work.DeleteAsync();
-    }
-
-    [NodeFact]
     public async Task A_restarted_agent_restarts_no_container()
     {
         Workloads work = await Workloads.CreateAsync(Cluster, "again");

@@ -331,7 +331,8 @@ public sealed partial class RuntimeManager : IPodRuntime, IDisposable
         int unknown = (int)_attempts.After(pod.Uid, name);
         if (last is not null)
         {
-            return Math.Max(last.RestartCount + 1, unknown);
+            // What was created and never started is removed, and its number is used again: nothing was restarted.
+            return Math.Max(last.RestartCount + (last.State == RuntimeContainerState.Created ? 0 : 1), unknown);
         }
 
         int fromLogs = -1;

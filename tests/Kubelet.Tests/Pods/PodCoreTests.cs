@@ -116,6 +116,8 @@ public sealed class PodCoreTests
         Assert.Single(core.Running());
         Assert.Single(core.Fake.Sandboxes);
         Assert.Single(core.Fake.Containers);
+        // What never ran was not restarted.
+        Assert.Equal(0u, core.Fake.Containers.Single().Status.Metadata.Attempt);
         Assert.Empty(core.Breaches);
     }
 
