@@ -39,7 +39,7 @@ internal sealed class ContainerConfigBuilder(
     {
         Pod pod = request.Request.Pod;
         ApiContainer c = request.Container;
-        var facts = new EnvironmentFacts(request.PodIPs, request.Request.HostIPs, node.Allocatable);
+        var facts = new EnvironmentFacts(request.PodIPs, request.Request.HostIPs, node.Allocatable, request.Request.Volumes);
         IReadOnlyDictionary<string, string> env = await environment.BuildAsync(pod, c, facts, cancellationToken);
         var config = new ContainerConfig
         {

@@ -12,10 +12,13 @@ namespace NodeAgent.Kubelet.Containers;
 /// <param name="PodIPs">The pod's addresses.</param>
 /// <param name="HostIPs">The node's.</param>
 /// <param name="Allocatable">Limits of a container that has none.</param>
-internal sealed record EnvironmentFacts(ImmutableArray<string> PodIPs, ImmutableArray<string> HostIPs, IReadOnlyDictionary<string, Quantity> Allocatable);
+/// <param name="Volumes">The pod's volumes by name.</param>
+internal sealed record EnvironmentFacts(
+    ImmutableArray<string> PodIPs, ImmutableArray<string> HostIPs, IReadOnlyDictionary<string, Quantity> Allocatable,
+    IReadOnlyDictionary<string, MountedVolume> Volumes);
 
 /// <summary>A container's environment: services, then envFrom, then env; later ones win. Source: pkg/kubelet/kubelet_pods.go.</summary>
-internal sealed class EnvironmentBuilder(IPodObjectStore objects, IServiceLister services)
+internal sealed class EnvironmentBuilder(IPodObjectStore objects, IServiceLister services, EnvironmentFiles files)
 {
     /// <exception cref="ContainerConfigException">An object, key or field is missing; the message is upstream's.</exception>
     public async Task<IReadOnlyDictionary<string, string>> BuildAsync(Pod pod, ApiContainer c, EnvironmentFacts facts, CancellationToken cancellationToken)
@@ -118,7 +121,8 @@ internal sealed class EnvironmentBuilder(IPodObjectStore objects, IServiceLister
                 : key.Optional == true ? null : throw new ContainerConfigException($"couldn't find key {key.Key} in Secret {ns}/{key.Name}");
         }
 
-        throw new ContainerConfigException("env[].valueFrom.fileKeyRef is not supported by this agent");
+        return from.FileKeyRef is { } file ? await files.ValueAsync(facts.Volumes, file, cancellationToken)
+            : throw new ContainerConfigException("env[].valueFrom names no source");
     }
 
     private static async Task<T?> OptionalAsync<T>(Func<Task<T>> get, bool? optional, string what)

@@ -32,9 +32,10 @@ public sealed record RuntimeManagerOptions(ContainerConfigOptions Config, ImageO
 /// <param name="Paths">Folders.</param>
 /// <param name="SubPaths">Binds subPaths.</param>
 /// <param name="RuntimeHandler">Handler of a RuntimeClass by its name; throws KubernetesException where it cannot be read.</param>
+/// <param name="EnvironmentFiles">Variables that containers left in volumes.</param>
 public sealed record RuntimeManagerNeeds(
     IPodEventRecorder Events, IPodObjectStore Objects, IServiceLister Services, INodeInfo Node, IProbeManager Probes, KubeletPaths Paths, SubPathBinder SubPaths,
-    Func<string, CancellationToken, Task<string>> RuntimeHandler);
+    Func<string, CancellationToken, Task<string>> RuntimeHandler, EnvironmentFiles EnvironmentFiles);
 
 /// <summary>Pods in terms of the runtime's sandboxes and containers. Source: pkg/kubelet/kuberuntime/kuberuntime_manager.go.</summary>
 public sealed partial class RuntimeManager : IPodRuntime, IDisposable
@@ -63,7 +64,7 @@ public sealed partial class RuntimeManager : IPodRuntime, IDisposable
         (_runtime, _options, _needs, _time, _logger) = (runtime, options, needs, time, logger);
         _observer = new RuntimeObserver(runtime, time);
         _images = new ImageManager(images, needs.Objects, needs.Events, options.Images, time);
-        _configs = new ContainerConfigBuilder(options.Config, new EnvironmentBuilder(needs.Objects, needs.Services), needs.SubPaths, needs.Node, needs.Paths);
+        _configs = new ContainerConfigBuilder(options.Config, new EnvironmentBuilder(needs.Objects, needs.Services, needs.EnvironmentFiles), needs.SubPaths, needs.Node, needs.Paths);
         _hooks = new LifecycleHooks(runtime, needs.Events, time);
         _stopper = new ContainerStopper(runtime, _hooks, needs.Events, time);
         _backOff = new CrashLoopBackOff(FirstRestartDelay, options.LongestRestartDelay);

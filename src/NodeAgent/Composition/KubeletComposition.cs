@@ -111,7 +111,8 @@ internal sealed partial class KubeletComposition : IAsyncDisposable
         IServiceLister services = Services(api, loggers);
         IPodRuntime podRuntime = Own(new RuntimeManager(
             runtime, images, settings.Runtime,
-            new RuntimeManagerNeeds(podEvents, objects, services, nodeInfo, probes, paths, new SubPathBinder(paths, mounter, blocking), (name, token) => RuntimeHandlerAsync(api, name, token)),
+            new RuntimeManagerNeeds(podEvents, objects, services, nodeInfo, probes, paths, new SubPathBinder(paths, mounter, blocking), (name, token) => RuntimeHandlerAsync(api, name, token),
+                new EnvironmentFiles(blocking)),
             time, loggers.CreateLogger<RuntimeManager>()));
         var pleg = new PodLifecycleEventGenerator(podRuntime, cache, RelistOptions.Default, time, loggers.CreateLogger<PodLifecycleEventGenerator>());
 

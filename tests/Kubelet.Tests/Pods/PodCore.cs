@@ -169,7 +169,7 @@ internal sealed class PodCore : IAsyncDisposable
                 new ContainerLimitsOptions(8L << 30, true, 100_000, true, false, []), new DnsOptions(["10.96.0.10"], "cluster.local", ""), "/var/lib/kubelet/seccomp", false);
             _manager = new RuntimeManager(
                 new RuntimeServiceClient(_connection), new ImageServiceClient(_connection), new RuntimeManagerOptions(config, ImageOptions.Default, TimeSpan.FromMinutes(5)),
-                new RuntimeManagerNeeds(Events, objects, new NoServicesHere(), node, probes, core.Paths, new SubPathBinder(core.Paths, new Mounter(), _work), (name, _) => Task.FromResult(name)),
+                new RuntimeManagerNeeds(Events, objects, new NoServicesHere(), node, probes, core.Paths, new SubPathBinder(core.Paths, new Mounter(), _work), (name, _) => Task.FromResult(name), new EnvironmentFiles(_work)),
                 time, NullLogger<RuntimeManager>.Instance);
             var cache = new PodStatusCache();
             _pleg = new PodLifecycleEventGenerator(_manager, cache, RelistOptions.Default, time, NullLogger<PodLifecycleEventGenerator>.Instance);

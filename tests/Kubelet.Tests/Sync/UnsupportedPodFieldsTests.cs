@@ -34,7 +34,7 @@ public sealed class UnsupportedPodFieldsTests
     [InlineData("""{"resources":{"limits":{"cpu":"1"}}}""", "spec.resources.limits")]
     [InlineData("""{"containers":[{"name":"a","resources":{"claims":[{"name":"gpu"}]}}]}""", "spec.containers[0] (a).resources.claims")]
     [InlineData("""{"initContainers":[{"name":"a","volumeDevices":[{"name":"d","devicePath":"/dev/x"}]}]}""", "spec.initContainers[0] (a).volumeDevices")]
-    [InlineData("""{"ephemeralContainers":[{"name":"e","env":[{"name":"A","valueFrom":{"fileKeyRef":{"key":"k","path":"p","volumeName":"v"}}}]}]}""", "spec.ephemeralContainers[0] (e).env[0] (A).valueFrom.fileKeyRef")]
+    [InlineData("""{"ephemeralContainers":[{"name":"e","resources":{"claims":[{"name":"gpu"}]}}]}""", "spec.ephemeralContainers[0] (e).resources.claims")]
     [InlineData("""{"containers":[{"name":"a","restartPolicyRules":[{"action":"RestartAllContainers"}]}]}""", "spec.containers[0] (a).restartPolicyRules[0].action: \"RestartAllContainers\"")]
     [InlineData("""{"containers":[{"name":"a","volumeMounts":[{"name":"v","mountPath":"/v","recursiveReadOnly":"Enabled"}]}]}""", "spec.containers[0] (a).volumeMounts[0] (v).recursiveReadOnly: \"Enabled\"")]
     [InlineData("""{"containers":[{"name":"a","lifecycle":{"stopSignal":"SIGUSR1"}}]}""", "spec.containers[0] (a).lifecycle.stopSignal")]
