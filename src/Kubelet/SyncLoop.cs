@@ -82,7 +82,10 @@ public sealed partial class SyncLoop(PodManager pods, PodWorkers workers, Status
 
         pods.Set(update.Pod);
         workers.Update(update);
-        statuses.Reconcile(update.Pod);
+        if (!update.Pod.IsStatic)
+        {
+            statuses.Reconcile(update.Pod);
+        }
     }
 
     private void HandleMirror(PodUpdate update)

@@ -16,10 +16,10 @@ internal static class ApiFields
         .Value("syncFrequency", FieldKinds.Duration, c => c.SyncFrequency, (c, v) => c with { SyncFrequency = v })
         .Value("fileCheckFrequency", FieldKinds.Duration, c => c.FileCheckFrequency, (c, v) => c with { FileCheckFrequency = v })
         .Value("httpCheckFrequency", FieldKinds.Duration,
-            c => c.HttpCheckFrequency, (c, v) => c with { HttpCheckFrequency = v }, SupportState.NoEffectYet)
+            c => c.HttpCheckFrequency, (c, v) => c with { HttpCheckFrequency = v })
         .Value("staticPodPath", FieldKinds.Text, c => c.StaticPodPath, (c, v) => c with { StaticPodPath = v })
-        .Value("staticPodURL", FieldKinds.Text, c => c.StaticPodURL, (c, v) => c with { StaticPodURL = v }, SupportState.NoEffectYet)
+        .Value("staticPodURL", FieldKinds.Text, c => c.StaticPodURL, (c, v) => c with { StaticPodURL = v })
         .Value("staticPodURLHeader", FieldKinds.TextListMap,
-            c => c.StaticPodURLHeader, (c, v) => c with { StaticPodURLHeader = v }, SupportState.NoEffectYet)
+            c => c.StaticPodURLHeader, (c, v) => c with { StaticPodURLHeader = v })
         .Value("featureGates", FieldKinds.BoolMap, c => c.FeatureGates, (c, v) => c with { FeatureGates = v });
 }

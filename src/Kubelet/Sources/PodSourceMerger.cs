@@ -79,6 +79,11 @@ public sealed class PodSourceMerger(IReadOnlyCollection<PodSourceKind> sources, 
         Dictionary<PodUid, Pod> known = _pods[source];
         if (known.TryGetValue(pod.Uid, out Pod? before))
         {
+            if (ReferenceEquals(before, pod))
+            {
+                return; // a source looked again and found what it had found before
+            }
+
             known[pod.Uid] = pod;
             publish(new PodUpdate(PodChange.Classify(before, pod), pod));
             return;

@@ -7,28 +7,43 @@ using NodeAgent.Kubernetes.Serialization;
 
 namespace NodeAgent.Kubelet.Sources;
 
-/// <summary>A static pod could not be used; the message names file, field and remedy.</summary>
-public sealed class StaticPodException(string file, string problem, Exception? inner = null)
-    : Exception($"static pod file {file}: {problem}", inner);
+/// <summary>A static pod could not be used; the message names its origin, the field and the remedy.</summary>
+/// <param name="origin">File or URL as it may be shown.</param>
+/// <param name="problem">Field and remedy.</param>
+/// <param name="inner">The cause.</param>
+public sealed class StaticPodException(string origin, string problem, Exception? inner = null)
+    : Exception($"static pod of {origin}: {problem}", inner);
+
+/// <summary>Where a static pod's manifest is from.</summary>
+/// <param name="Kind">File or Http.</param>
+/// <param name="Location">Full path or URL; part of the UID.</param>
+/// <param name="Shown">The location as messages name it, without anything secret.</param>
+internal sealed record StaticPodOrigin(PodSourceKind Kind, string Location, string Shown)
+{
+    public static StaticPodOrigin File(string path) => new(PodSourceKind.File, path, "file " + path);
+
+    /// <summary>User names, passwords and queries of URLs stay out of messages.</summary>
+    public static StaticPodOrigin Url(Uri url) => new(PodSourceKind.Http, url.ToString(), "URL " + url.GetComponents(UriComponents.SchemeAndServer | UriComponents.Path, UriFormat.UriEscaped));
+}
 
 /// <summary>Makes a static pod of a manifest. Pure. Source: pkg/kubelet/config/common.go, file.go.</summary>
 internal static partial class StaticPodDecoder
 {
     /// <summary>Decodes, defaults, checks and names the pod.</summary>
-    /// <param name="file">Full path; part of the UID.</param>
+    /// <param name="origin">Where the manifest is from.</param>
     /// <param name="pod">The manifest as decoded from YAML or JSON.</param>
     /// <param name="node">The node's name.</param>
     /// <param name="seen">First sight.</param>
-    public static Pod Complete(string file, Pod pod, string node, DateTimeOffset seen)
+    public static Pod Complete(StaticPodOrigin origin, Pod pod, string node, DateTimeOffset seen)
     {
-        Check(file, pod);
+        Check(origin.Shown, pod);
         pod = PodDefaults.Apply(pod);
         ObjectMeta meta = pod.Metadata;
-        string uid = meta.Uid is { Length: > 0 } given ? given : Hash(file, pod, node);
+        string uid = meta.Uid is { Length: > 0 } given ? given : Hash(origin, pod, node);
         var annotations = new Dictionary<string, string>(meta.Annotations)
         {
             [PodIdentityExtensions.ConfigHashAnnotation] = uid,
-            [PodIdentityExtensions.ConfigSourceAnnotation] = "file",
+            [PodIdentityExtensions.ConfigSourceAnnotation] = origin.Kind == PodSourceKind.Http ? "http" : "file",
             [PodIdentityExtensions.ConfigSeenAnnotation] = seen.ToString("yyyy-MM-dd'T'HH:mm:ss.fffffff00K", null),
         };
         return pod with
@@ -43,19 +58,20 @@ internal static partial class StaticPodDecoder
             Spec = pod.Spec with
             {
                 NodeName = node,
-                Tolerations = [.. pod.Spec.Tolerations, new Toleration { Operator = "Exists", Effect = "NoExecute" }],
+                Tolerations = origin.Kind == PodSourceKind.Http ? pod.Spec.Tolerations
+                    : [.. pod.Spec.Tolerations, new Toleration { Operator = "Exists", Effect = "NoExecute" }],
             },
             Status = new PodStatus { Phase = "Pending" },
         };
     }
 
     /// <summary>Our own stable hash: upstream's hashes Go's memory layout of an internal type, which cannot be reproduced here.</summary>
-    private static string Hash(string file, Pod pod, string node)
+    private static string Hash(StaticPodOrigin origin, Pod pod, string node)
     {
         byte[] content = KubernetesJson.SerializeToUtf8Bytes(pod with { Status = new PodStatus() });
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         hash.AppendData(content);
-        hash.AppendData(Encoding.UTF8.GetBytes($"\nhost:{node}\nfile:{file}"));
+        hash.AppendData(Encoding.UTF8.GetBytes(origin.Kind == PodSourceKind.Http ? $"\nurl:{origin.Location}" : $"\nhost:{node}\nfile:{origin.Location}"));
         return Convert.ToHexStringLower(hash.GetHashAndReset().AsSpan(0, 16));
     }
 
@@ -64,6 +80,11 @@ internal static partial class StaticPodDecoder
         if (pod.Kind is { Length: > 0 } kind && kind != "Pod")
         {
             throw new StaticPodException(file, $"kind is \"{kind}\"; only Pod can be static");
+        }
+
+        if (pod.ApiVersion is { Length: > 0 } version && version != "v1")
+        {
+            throw new StaticPodException(file, $"apiVersion is \"{version}\"; write v1");
         }
 
         if (pod.Metadata.Uid is { Length: > 0 } uid && !new PodUid(uid).IsPathSafe)

@@ -1,5 +1,4 @@
 using System.Net;
-using System.Text;
 using System.Text.Json.Nodes;
 using Microsoft.Extensions.Logging;
 using NodeAgent.Cri;
@@ -29,7 +28,6 @@ using NodeAgent.Kubernetes.Metrics;
 using NodeAgent.Kubernetes.Objects;
 using NodeAgent.Kubernetes.Patches;
 using NodeAgent.Kubernetes.Rest;
-using NodeAgent.Kubernetes.Serialization;
 using NodeAgent.Linux.Cgroups;
 using NodeAgent.Linux.DBus;
 using NodeAgent.Linux.Inotify;
@@ -60,6 +58,7 @@ internal sealed partial class KubeletComposition : IAsyncDisposable
     private readonly RuntimeStateMonitor _runtimeState;
     private readonly SyncLoop _loop;
     private readonly NodeIdentity? _identity;
+    private readonly InotifyWatcher _inotify;
 
     public KubeletComposition(KubeletSettings settings, ProgressWatchdog watchdog, ILoggerFactory loggers, TimeProvider time)
     {
@@ -68,6 +67,8 @@ internal sealed partial class KubeletComposition : IAsyncDisposable
         var metrics = new MetricsRegistry();
         var probeMetrics = new MetricsRegistry();
         var paths = settings.Paths;
+
+        _inotify = Own(new InotifyWatcher());
 
         // The runtime.
         CriConnection runtimeConnection = Own(new CriConnection(settings.RuntimeEndpoint, new CriConnectionOptions { Limits = settings.CriLimits, Time = time }, loggers.CreateLogger<CriConnection>()));
@@ -148,7 +149,8 @@ internal sealed partial class KubeletComposition : IAsyncDisposable
         workers = new PodWorkers(syncer, cache.AnythingRunning, time, loggers.CreateLogger<PodWorkers>(), _stop.Token);
         _active = new ActivePods(pods, workers.IsTerminationRequested);
         SyncLoop? loop = null;
-        List<PodSourceKind> kinds = [.. api is null ? [] : new[] { PodSourceKind.Api }, .. settings.StaticPodPath is null ? [] : new[] { PodSourceKind.File }];
+        List<PodSourceKind> kinds = [.. api is null ? [] : new[] { PodSourceKind.Api }, .. settings.StaticPodPath is null ? [] : new[] { PodSourceKind.File },
+            .. settings.StaticPodUrl is null ? [] : new[] { PodSourceKind.Http }];
         var merger = new PodSourceMerger(kinds, u => loop!.Post(u), p => LogDuplicate(p.Ref));
         LoopProgress? syncProgress = null;
         _loop = loop = new SyncLoop(pods, workers, statuses, () => syncProgress?.Beat(), loggers.CreateLogger<SyncLoop>());
@@ -196,7 +198,7 @@ internal sealed partial class KubeletComposition : IAsyncDisposable
 
         // HTTP.
         _server = Server(settings, new KubeletServerContent(
-            new ServedPods(pods, cache, statuses, podRuntime), new CriContainerStreams(runtime), new ContainerLogReader(new InotifyWatcher(), time),
+            new ServedPods(pods, cache, statuses, podRuntime), new CriContainerStreams(runtime), new ContainerLogReader(_inotify, time),
             [new HealthCheck("syncloop", () => pleg.Unhealthy is { } sick ? sick : null)])
         {
             Metrics = metrics,
@@ -253,7 +255,12 @@ internal sealed partial class KubeletComposition : IAsyncDisposable
         List<Task> sources = [];
         if (_settings.StaticPodPath is { } path)
         {
-            sources.Add(new StaticFilePodSource(path, _settings.Node.NodeName, _settings.FileCheckFrequency, ParsePod, _time, loggers.CreateLogger<StaticFilePodSource>()).RunAsync(merger, cancellationToken));
+            sources.Add(new StaticFilePodSource(path, _settings.Node.NodeName, _settings.FileCheckFrequency, _inotify, _time, loggers.CreateLogger<StaticFilePodSource>()).RunAsync(merger, cancellationToken));
+        }
+
+        if (_settings.StaticPodUrl is { } url)
+        {
+            sources.Add(new StaticUrlPodSource(url, _settings.StaticPodUrlHeaders, _settings.Node.NodeName, _settings.HttpCheckFrequency, _time, loggers.CreateLogger<StaticUrlPodSource>()).RunAsync(merger, cancellationToken));
         }
 
         if (api is not null && heartbeat is not null)
@@ -269,10 +276,6 @@ internal sealed partial class KubeletComposition : IAsyncDisposable
 
         await (sources.Count == 0 ? Task.Delay(Timeout.InfiniteTimeSpan, _time, cancellationToken) : await Task.WhenAny(sources));
     }
-
-    /// <summary>Static manifests are YAML or JSON; a field that Pod does not have is refused as upstream's strict decoding does not, so it is kept.</summary>
-    private static Pod ParsePod(byte[] content) =>
-        KubernetesJson.Deserialize<Pod>(YamlJson.Parse(Encoding.UTF8.GetString(content)) ?? throw new FormatException("holds no YAML document"));
 
     private async Task CollectGarbageAsync(ContainerGarbageCollector garbage, IPodRuntime runtime, Func<PodUid, bool> exists, CancellationToken cancellationToken)
     {

@@ -31,6 +31,10 @@ internal sealed record KubeletSettings
 
     /// <summary>staticPodPath; null = none.</summary>
     public string? StaticPodPath { get; init; }
+    /// <summary>staticPodURL; null = none.</summary>
+    public Uri? StaticPodUrl { get; init; }
+    public IReadOnlyDictionary<string, IReadOnlyList<string>> StaticPodUrlHeaders { get; init; } = new Dictionary<string, IReadOnlyList<string>>();
+    public TimeSpan HttpCheckFrequency { get; init; } = TimeSpan.FromSeconds(20);
     /// <summary>Dead attempts kept of each container.</summary>
     public int DeadContainersPerContainer { get; init; } = 1;
     public TimeSpan FileCheckFrequency { get; init; } = TimeSpan.FromSeconds(20);

@@ -45,6 +45,11 @@ internal static class KubeletSettingsReader
             ApiClient = new KubernetesClientOptions { Qps = Math.Max(0, c.KubeAPIQPS), Burst = c.KubeAPIBurst, UserAgent = $"kubelet/{version}" },
             EventClient = new KubernetesClientOptions { Qps = Math.Max(0, c.EventRecordQPS), Burst = c.EventBurst, UserAgent = $"kubelet/{version}" },
             StaticPodPath = c.StaticPodPath.Length > 0 ? c.StaticPodPath : null,
+            StaticPodUrl = c.StaticPodURL.Length == 0 ? null
+                : Uri.TryCreate(c.StaticPodURL, UriKind.Absolute, out Uri? url) && url.Scheme is ("http" or "https") ? url
+                : throw new FormatException("staticPodURL is no http or https URL"),
+            StaticPodUrlHeaders = c.StaticPodURLHeader,
+            HttpCheckFrequency = c.HttpCheckFrequency,
             FileCheckFrequency = c.FileCheckFrequency,
             Certificates = new NodeCertificateOptions
             {

@@ -1,0 +1,132 @@
+using System.Net;
+using System.Text;
+using Microsoft.Extensions.Logging.Abstractions;
+using NodeAgent.Kubelet.Sources;
+using NodeAgent.Kubernetes.Objects;
+using NodeAgent.Testing;
+
+namespace NodeAgent.Kubelet.Tests.Sources;
+
+public sealed class StaticUrlPodSourceTests : IAsyncDisposable
+{
+    private readonly FakeTimeProvider _time = new();
+    private readonly CancellationTokenSource _stop = new();
+    private readonly HttpListener _server = new();
+    private readonly List<PodUpdate> _updates = [];
+    private readonly PodSourceMerger _merger;
+    private readonly Uri _url;
+    private readonly Task _running;
+    private volatile string _answer = "";
+    private volatile int _status = 200;
+    private volatile string? _token;
+    private int _asked;
+
+    public StaticUrlPodSourceTests()
+    {
+        using var free = new System.Net.Sockets.TcpListener(IPAddress.Loopback, 0);
+        free.Start();
+        int port = ((IPEndPoint)free.LocalEndpoint).Port;
+        free.Stop();
+        _server.Prefixes.Add($"http://127.0.0.1:{port}/");
+        _server.Start();
+        _url = new Uri($"http://127.0.0.1:{port}/pods?key=hidden");
+        _merger = new PodSourceMerger([PodSourceKind.Http], u =>
+        {
+            lock (_updates)
+            {
+                _updates.Add(u);
+            }
+        }, _ => { });
+        _running = Task.Run(ServeAsync);
+    }
+
+    private static string Pod(string name) => $$"""{"apiVersion":"v1","kind":"Pod","metadata":{"name":"{{name}}"},"spec":{"containers":[{"name":"c","image":"i"}]} }""";
+
+    private async Task ServeAsync()
+    {
+        while (!_stop.IsCancellationRequested)
+        {
+            HttpListenerContext context = await _server.GetContextAsync();
+            _token = context.Request.Headers["Authorization"];
+            context.Response.StatusCode = _status;
+            await context.Response.OutputStream.WriteAsync(Encoding.UTF8.GetBytes(_answer));
+            context.Response.Close();
+            Interlocked.Increment(ref _asked);
+        }
+    }
+
+    private Task Run()
+    {
+        var headers = new Dictionary<string, IReadOnlyList<string>> { ["Authorization"] = ["Bearer t"] };
+        return Task.Run(() => new StaticUrlPodSource(_url, headers, "n1", TimeSpan.FromSeconds(20), _time, NullLogger<StaticUrlPodSource>.Instance).RunAsync(_merger, _stop.Token));
+    }
+
+    private async Task<string[]> NextAsync()
+    {
+        int before = Volatile.Read(ref _asked);
+        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(20));
+        while (Volatile.Read(ref _asked) == before)
+        {
+            Assert.False(limit.IsCancellationRequested, "it asked no more");
+            _time.Advance(TimeSpan.FromSeconds(1));
+            await Task.Delay(3);
+        }
+
+        // The answer is worked off before the next question.
+        for (int asked = Volatile.Read(ref _asked); Volatile.Read(ref _asked) == asked;)
+        {
+            Assert.False(limit.IsCancellationRequested, "it asked no more");
+            _time.Advance(TimeSpan.FromSeconds(1));
+            await Task.Delay(3);
+        }
+
+        lock (_updates)
+        {
+            string[] seen = [.. _updates.Where(u => u.Kind != PodUpdateKind.Reconcile).Select(u => $"{u.Kind} {u.Pod.Metadata.Name}")];
+            _updates.Clear();
+            return seen;
+        }
+    }
+
+    [Fact]
+    public async Task Pods_follow_the_answer_and_stay_when_there_is_none_or_a_bad_one()
+    {
+        _status = 500;
+        Task source = Run();
+        Assert.Empty(await NextAsync());
+        Assert.False(_merger.AllReady, "nothing was delivered yet");
+        (_answer, _status) = (Pod("one"), 200);
+        Assert.Equal(["Add one-n1"], await NextAsync());
+        Assert.Equal("Bearer t", _token);
+        Assert.True(_merger.AllReady);
+        _status = 503;
+        Assert.Empty(await NextAsync());
+        (_answer, _status) = ("{ nonsense", 200);
+        Assert.Empty(await NextAsync());
+        _answer = $$"""{"apiVersion":"v1","kind":"PodList","items":[{{Pod("one")}},{{Pod("BAD NAME")}},{{Pod("two")}}]}""";
+        Assert.Equal(["Add two-n1"], await NextAsync());
+        _answer = "";
+        Assert.Equal(["Remove one-n1", "Remove two-n1"], (await NextAsync()).Order());
+        Assert.False(source.IsCompleted);
+    }
+
+    [Fact]
+    public void Its_pods_are_marked_and_named_and_secrets_of_the_URL_are_not_shown()
+    {
+        StaticPodOrigin origin = StaticPodOrigin.Url(new Uri("http://user:secret@host:81/pods?key=hidden"));
+        Pod pod = StaticPodDecoder.Complete(origin, StaticPodManifest.One(Encoding.UTF8.GetBytes(Pod("one"))), "n1", DateTimeOffset.UnixEpoch);
+        Assert.Equal("http", pod.Metadata.Annotations["kubernetes.io/config.source"]);
+        Assert.Equal(pod.Metadata.Uid, pod.Metadata.Annotations["kubernetes.io/config.hash"]);
+        Assert.Empty(pod.Spec.Tolerations);
+        Assert.Equal("n1", pod.Spec.NodeName);
+        Assert.Equal("URL http://host:81/pods", origin.Shown);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _stop.CancelAsync();
+        _server.Close();
+        await _running.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        _stop.Dispose();
+    }
+}
