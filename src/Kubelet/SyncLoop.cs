@@ -20,8 +20,8 @@ public sealed partial class SyncLoop(PodManager pods, PodWorkers workers, Status
     /// <summary>Raised when a pod left its source.</summary>
     public event Action<PodUid>? PodRemoved;
 
-    /// <summary>Raised after each update was taken over: the pod, and whether it left its source.</summary>
-    public event Action<Pod, bool>? Handled;
+    /// <summary>Raised after each update was taken over.</summary>
+    public event Action<Pod>? Handled;
 
     /// <summary>Takes an update; never blocks.</summary>
     public void Post(PodUpdate update)
@@ -53,7 +53,7 @@ public sealed partial class SyncLoop(PodManager pods, PodWorkers workers, Status
             await foreach (PodUpdate update in _updates.Reader.ReadAllAsync(cancellationToken))
             {
                 Handle(update);
-                Handled?.Invoke(update.Pod, update.Kind == PodUpdateKind.Remove);
+                Handled?.Invoke(update.Pod);
                 Interlocked.Decrement(ref _queued);
                 beat();
             }

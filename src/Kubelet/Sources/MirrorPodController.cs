@@ -9,9 +9,9 @@ namespace NodeAgent.Kubelet.Sources;
 /// <param name="Pods">The pods wanted, and the mirror pods seen.</param>
 /// <param name="Node">The own Node as last seen; null where not known or gone.</param>
 /// <param name="NodeName">The node's name: mirror pods of other nodes are never touched.</param>
-/// <param name="Ending">Whether the pod of that UID has a worker that has not finished.</param>
+/// <param name="Unfinished">The static pods of a namespace and name whose workers have not finished.</param>
 /// <param name="SourcesReady">Whether every source has delivered.</param>
-public sealed record MirrorPodView(PodManager Pods, Func<Node?> Node, string NodeName, Func<PodUid, bool> Ending, Func<bool> SourcesReady);
+public sealed record MirrorPodView(PodManager Pods, Func<Node?> Node, string NodeName, Func<string, string, IReadOnlyList<PodUid>> Unfinished, Func<bool> SourcesReady);
 
 /// <summary>
 /// Keeps the API server's copies of static pods in line with them. Static pods never wait for it: it works apart from their workers,
@@ -24,7 +24,6 @@ public sealed partial class MirrorPodController(IMirrorPodClient client, MirrorP
     private readonly Lock _lock = new();
     private readonly Dictionary<(string Namespace, string Name), DateTimeOffset> _due = [];
     private readonly Dictionary<(string Namespace, string Name), int> _failures = [];
-    private readonly Dictionary<PodUid, (string Namespace, string Name)> _removed = [];
     private readonly SemaphoreSlim _signal = new(0);
     private (string? Uid, bool Deleting)? _node;
     private bool _busy;
@@ -42,24 +41,12 @@ public sealed partial class MirrorPodController(IMirrorPodClient client, MirrorP
     }
 
     /// <summary>A static pod or a mirror pod came, changed or went; anything else is none of its business.</summary>
-    /// <param name="pod">The pod.</param>
-    /// <param name="removed">It left its source.</param>
-    public void Observe(Pod pod, bool removed)
+    public void Observe(Pod pod)
     {
-        if (!pod.IsStatic && !pod.IsMirror)
+        if (pod.IsStatic || pod.IsMirror)
         {
-            return;
+            Request(KeyOf(pod));
         }
-
-        if (removed && !pod.IsMirror)
-        {
-            lock (_lock)
-            {
-                _removed[pod.Uid] = KeyOf(pod);
-            }
-        }
-
-        Request(KeyOf(pod));
     }
 
     /// <summary>A pod's worker has done its last.</summary>
@@ -181,20 +168,13 @@ public sealed partial class MirrorPodController(IMirrorPodClient client, MirrorP
 
     private MirrorSituation Look((string Namespace, string Name) key)
     {
-        bool ending;
-        lock (_lock)
-        {
-            foreach (PodUid ended in _removed.Keys.Where(uid => !view.Ending(uid)).ToList())
-            {
-                _removed.Remove(ended);
-            }
-
-            ending = _removed.ContainsValue(key);
-        }
-
         Pod? source = view.Pods.Find(key.Namespace, key.Name) is { IsStatic: true } found ? found : null;
         Pod? mirror = view.Pods.Mirror(key.Namespace, key.Name) is { } seen && seen.Spec.NodeName == view.NodeName ? seen : null;
-        return new MirrorSituation(source, mirror, view.Node()) { SourcesReady = view.SourcesReady(), PredecessorEnding = ending };
+        return new MirrorSituation(source, mirror, view.Node())
+        {
+            SourcesReady = view.SourcesReady(),
+            PredecessorEnding = view.Unfinished(key.Namespace, key.Name).Any(uid => uid != source?.Uid),
+        };
     }
 
     /// <summary>Notes how a look ended; true for the first failure of a row.</summary>

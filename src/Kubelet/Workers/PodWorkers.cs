@@ -134,6 +134,16 @@ public sealed partial class PodWorkers
         }
     }
 
+    /// <summary>The static pods of that name whose workers have not finished, the longest known first.</summary>
+    public IReadOnlyList<PodUid> UnfinishedStaticPods(string @namespace, string name)
+    {
+        lock (_lock)
+        {
+            return _staticQueues.TryGetValue((@namespace, name), out List<PodUid>? queue)
+                ? [.. queue.Where(uid => _workers.TryGetValue(uid, out PodWorker? worker) && worker.State.Phase != PodWorkPhase.Finished)] : [];
+        }
+    }
+
     private PodWorker? Find(PodUid uid)
     {
         lock (_lock)

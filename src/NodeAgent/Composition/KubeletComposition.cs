@@ -181,7 +181,7 @@ internal sealed partial class KubeletComposition : IAsyncDisposable
         if (api is not null)
         {
             var mirrors = new MirrorPodController(
-                new MirrorPodClient(api), new MirrorPodView(pods, () => nodeInfo.Current, node, uid => workers.StateOf(uid) is { Phase: not PodWorkPhase.Finished }, () => merger.AllReady),
+                new MirrorPodClient(api), new MirrorPodView(pods, () => nodeInfo.Current, node, workers.UnfinishedStaticPods, () => merger.AllReady),
                 time, loggers.CreateLogger<MirrorPodController>());
             loop.Handled += mirrors.Observe;
             workers.PodFinished += mirrors.Finished;

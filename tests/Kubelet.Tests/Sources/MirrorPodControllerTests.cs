@@ -23,7 +23,7 @@ public sealed class MirrorPodControllerTests : IAsyncDisposable
     public MirrorPodControllerTests()
     {
         _controller = new MirrorPodController(
-            _api, new MirrorPodView(_pods, () => _node, "n1", uid => _ending.ContainsKey(uid.Value), () => _sourcesReady), _time, NullLogger<MirrorPodController>.Instance);
+            _api, new MirrorPodView(_pods, () => _node, "n1", (_, _) => [.. _ending.Keys.Select(k => new PodUid(k))], () => _sourcesReady), _time, NullLogger<MirrorPodController>.Instance);
         _running = Task.Run(() => _controller.RunAsync(_stop.Token));
     }
 
@@ -40,13 +40,13 @@ public sealed class MirrorPodControllerTests : IAsyncDisposable
     private void Take(Pod pod)
     {
         _pods.Set(pod);
-        _controller.Observe(pod, removed: false);
+        _controller.Observe(pod);
     }
 
     private void Lose(Pod pod)
     {
         _pods.Remove(pod);
-        _controller.Observe(pod, removed: true);
+        _controller.Observe(pod);
     }
 
     /// <summary>As the watch does: what the API server holds is what the node sees.</summary>
