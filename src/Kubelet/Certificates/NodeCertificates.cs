@@ -1,5 +1,5 @@
 using System.Net;
-using System.Security.Cryptography.X509Certificates;
+using System.Net.Security;
 using Microsoft.Extensions.Logging;
 using NodeAgent.Kubelet.Nodes;
 using NodeAgent.Kubelet.Server;
@@ -103,5 +103,5 @@ public static class NodeCertificates
 public sealed class ManagedServingCertificate(CertificateManager manager) : IServingCertificate
 {
     /// <inheritdoc/>
-    public X509Certificate2? Current => manager.Current?.Leaf;
+    public SslStreamCertificateContext? Current => manager.Current?.Context;
 }

@@ -104,7 +104,7 @@ public sealed partial class KubeletServer : IAsyncDisposable
 
     private HttpsConnectionAdapterOptions Https() => new()
     {
-        ServerCertificateSelector = (_, _) => _security.Certificate.Current,
+        ServerCertificateSelector = (_, _) => _security.Certificate.Current?.TargetCertificate,
         SslProtocols = _options.Protocols,
         // As upstream a certificate is asked for, not required; who may do what is decided for each request.
         ClientCertificateMode = _options.ClientCAFile.Length > 0 ? ClientCertificateMode.AllowCertificate : ClientCertificateMode.NoCertificate,
@@ -112,6 +112,13 @@ public sealed partial class KubeletServer : IAsyncDisposable
         OnAuthenticate = (_, tls) =>
         {
             tls.CertificateRevocationCheckMode = X509RevocationMode.NoCheck;
+            if (_security.Certificate.Current is { } whole)
+            {
+                // The selector above gives the leaf alone; clients that know only the root need the intermediates.
+                tls.ServerCertificateSelectionCallback = null;
+                tls.ServerCertificateContext = whole;
+            }
+
             if (_options.CipherSuites.Count > 0)
             {
                 tls.CipherSuitesPolicy = new CipherSuitesPolicy(_options.CipherSuites);

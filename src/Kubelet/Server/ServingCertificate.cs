@@ -1,14 +1,16 @@
 using System.Net;
+using System.Net.Security;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
+using NodeAgent.Kubernetes.Rest;
 
 namespace NodeAgent.Kubelet.Server;
 
 /// <summary>Gives the certificate the server shows; asked at each handshake.</summary>
 public interface IServingCertificate
 {
-    /// <summary>The certificate with its key; null where there is none yet (handshakes then fail).</summary>
-    X509Certificate2? Current { get; }
+    /// <summary>The certificate with its key and intermediates; null where there is none yet (handshakes then fail).</summary>
+    SslStreamCertificateContext? Current { get; }
 }
 
 /// <summary>Certificate and key from two PEM files; read again when either changed, looked at once a minute at most.</summary>
@@ -19,12 +21,12 @@ public sealed class FileServingCertificate(string certificateFile, string keyFil
 {
     private static readonly TimeSpan LookPeriod = TimeSpan.FromMinutes(1);
     private readonly Lock _lock = new();
-    private X509Certificate2? _current;
-    private (DateTime, DateTime) _stamp;
+    private SslStreamCertificateContext? _current;
+    private (FileStamp, FileStamp) _stamp;
     private long? _looked;
 
     /// <inheritdoc/>
-    public X509Certificate2? Current
+    public SslStreamCertificateContext? Current
     {
         get
         {
@@ -36,7 +38,7 @@ public sealed class FileServingCertificate(string certificateFile, string keyFil
                 }
 
                 _looked = time.GetTimestamp();
-                (DateTime, DateTime) stamp = (File.GetLastWriteTimeUtc(certificateFile), File.GetLastWriteTimeUtc(keyFile));
+                (FileStamp, FileStamp) stamp = (FileStamp.Of(certificateFile), FileStamp.Of(keyFile));
                 if (_current is null || stamp != _stamp)
                 {
                     Reload(stamp);
@@ -48,11 +50,11 @@ public sealed class FileServingCertificate(string certificateFile, string keyFil
     }
 
     // A half-written pair does not match and throws; the old one stays until the next look.
-    private void Reload((DateTime, DateTime) stamp)
+    private void Reload((FileStamp, FileStamp) stamp)
     {
         try
         {
-            _current = X509Certificate2.CreateFromPemFile(certificateFile, keyFile);
+            _current = ClientCertificate.FromPem(File.ReadAllText(certificateFile), File.ReadAllText(keyFile)).Context;
             _stamp = stamp;
         }
         catch (Exception e) when (_current is not null && e is IOException or CryptographicException or ArgumentException)

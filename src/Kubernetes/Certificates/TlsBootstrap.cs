@@ -72,6 +72,25 @@ public sealed partial class TlsBootstrap(TlsBootstrapOptions options, ILogger lo
         return new TlsBootstrapResult(bootstrap, bootstrap with { Source = options.KubeconfigPath, Credentials = null, ClientCertificate = null });
     }
 
+    /// <summary>
+    /// Whom to ask as once the node's certificate has expired while the agent ran: the bootstrap kubeconfig as it is now, since somebody
+    /// may have put a new token there. Null where there is none that can be used; upstream's kubelet ends itself to get there.
+    /// </summary>
+    public ClientConfiguration? AfterExpiry()
+    {
+        if (options.BootstrapKubeconfigPath.Length == 0 || !File.Exists(options.BootstrapKubeconfigPath))
+            return null;
+        try
+        {
+            return Prepare().Request;
+        }
+        catch (KubeconfigException e)
+        {
+            LogInvalid(options.BootstrapKubeconfigPath, e.Message);
+            return null;
+        }
+    }
+
     private ClientConfiguration? TryLoadValid()
     {
         if (!File.Exists(options.KubeconfigPath))

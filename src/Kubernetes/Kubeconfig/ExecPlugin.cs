@@ -18,6 +18,7 @@ internal sealed class ExecPlugin(KubeconfigExec exec, KubeconfigCluster cluster,
     private const int MaximumOutput = 1 << 20;
     private readonly SemaphoreSlim _gate = new(1, 1);
     private volatile ExecResult? _result;
+    private ClientCertificate? _certificate;
 
     public async ValueTask<AuthenticationHeaderValue?> GetAsync(CancellationToken cancellationToken) =>
         (await ResultAsync(cancellationToken)).Token;
@@ -42,7 +43,7 @@ internal sealed class ExecPlugin(KubeconfigExec exec, KubeconfigCluster cluster,
         {
             if (_result is { } other && !(other.Expires <= time.GetUtcNow()))
                 return other;
-            ExecResult result = Parse(await RunAsync(cancellationToken));
+            ExecResult result = WithKnownCertificate(Parse(await RunAsync(cancellationToken)));
             _result = result;
             return result;
         }
@@ -50,6 +51,15 @@ internal sealed class ExecPlugin(KubeconfigExec exec, KubeconfigCluster cluster,
         {
             _gate.Release();
         }
+    }
+
+    // A new instance would start new connections and end every watch.
+    private ExecResult WithKnownCertificate(ExecResult result)
+    {
+        if (result.Certificate is { } now && _certificate is { } known && now.Leaf.RawDataMemory.Span.SequenceEqual(known.Leaf.RawDataMemory.Span))
+            return result with { Certificate = known };
+        _certificate = result.Certificate;
+        return result;
     }
 
     private async Task<string> RunAsync(CancellationToken cancellationToken)

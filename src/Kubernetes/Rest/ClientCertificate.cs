@@ -91,10 +91,14 @@ public sealed class FileClientCertificate(string certificatePath, string keyPath
     }
 }
 
-/// <summary>A file's identity and time of change, its links followed.</summary>
-internal readonly record struct FileStamp(string Target, DateTime Written, long Length)
+/// <summary>A file's identity and time of change, its links followed: a switch of a link above or at it changes the stamp.</summary>
+/// <param name="Target">Where the file's own link leads.</param>
+/// <param name="Written">Its last change, UTC.</param>
+/// <param name="Length">Bytes.</param>
+public readonly record struct FileStamp(string Target, DateTime Written, long Length)
 {
-    internal static FileStamp Of(string path)
+    /// <summary>The stamp now; the default where there is no such file.</summary>
+    public static FileStamp Of(string path)
     {
         try
         {

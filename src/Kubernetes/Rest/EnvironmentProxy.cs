@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Net;
 
 namespace NodeAgent.Kubernetes.Rest;
@@ -24,15 +25,15 @@ internal sealed class EnvironmentProxy(Uri? httpProxy, Uri? httpsProxy, string n
         string name = host.Host.Trim('[', ']');
         if (IPAddress.TryParse(name, out IPAddress? address))
         {
-            if (IPNetwork.TryParse(exception, out IPNetwork network))
-                return network.Contains(address);
+            if (exception.Contains('/', StringComparison.Ordinal))
+                return IsInside(exception, address);
             return IPEndPoint.TryParse(exception, out IPEndPoint? point)
                 && point.Address.Equals(address) && (point.Port == 0 || point.Port == host.Port);
         }
         int colon = exception.LastIndexOf(':');
         if (colon > 0)
         {
-            if (exception[(colon + 1)..] != host.Port.ToString(System.Globalization.CultureInfo.InvariantCulture))
+            if (exception[(colon + 1)..] != host.Port.ToString(CultureInfo.InvariantCulture))
                 return false;
             exception = exception[..colon];
         }
@@ -40,6 +41,24 @@ internal sealed class EnvironmentProxy(Uri? httpProxy, Uri? httpsProxy, string n
         return suffix.StartsWith('.')
             ? name.EndsWith(suffix, StringComparison.OrdinalIgnoreCase)
             : name.Equals(suffix, StringComparison.OrdinalIgnoreCase) || name.EndsWith('.' + suffix, StringComparison.OrdinalIgnoreCase);
+    }
+
+    // Go takes 10.0.0.1/8 for 10.0.0.0/8; IPNetwork does not.
+    private static bool IsInside(string cidr, IPAddress address)
+    {
+        string[] parts = cidr.Split('/', 2);
+        if (!IPAddress.TryParse(parts[0], out IPAddress? network) || network.AddressFamily != address.AddressFamily
+            || !int.TryParse(parts[1], NumberStyles.None, CultureInfo.InvariantCulture, out int length))
+            return false;
+        byte[] a = network.GetAddressBytes(), b = address.GetAddressBytes();
+        if (length > a.Length * 8)
+            return false;
+        for (int i = 0; i < length; i++)
+        {
+            if (((a[i / 8] ^ b[i / 8]) & (0x80 >> (i % 8))) != 0)
+                return false;
+        }
+        return true;
     }
 
     private static Uri? Read(string variable)
@@ -51,5 +70,5 @@ internal sealed class EnvironmentProxy(Uri? httpProxy, Uri? httpsProxy, string n
     }
 
     private static string? Variable(string name) =>
-        Environment.GetEnvironmentVariable(name) ?? Environment.GetEnvironmentVariable(name.ToLowerInvariant());
+        Environment.GetEnvironmentVariable(name) is { Length: > 0 } upper ? upper : Environment.GetEnvironmentVariable(name.ToLowerInvariant());
 }

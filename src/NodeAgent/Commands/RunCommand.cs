@@ -43,22 +43,25 @@ internal static partial class RunCommand
         LoadedKubeletConfiguration kubelet, LoadedKubeProxyConfiguration? proxy, FaceServices services, CommandContext context, CancellationToken stop)
     {
         ILogger<FaceSupervisor> logger = services.Logging.CreateLogger<FaceSupervisor>();
-        List<Task> halves = [Supervise("kubelet", () => context.Faces.CreateKubelet(kubelet, services))];
-        string? reason = proxy is null ? "no flags for it were given after --" : new OtherProxy().Find();
-        if (reason is not null)
-            LogProxyOff(logger, reason);
+        List<Task> halves = [Supervise("kubelet", () => context.Faces.CreateKubelet(kubelet, services), stop)];
+        if (proxy is null)
+            LogProxyOff(logger, "no flags for it were given after --");
         else
         {
             // Only the kubelet half decides when the unit is ready.
             FaceServices quiet = services with { Started = _ => { } };
-            halves.Add(Supervise("kube-proxy", () => context.Faces.CreateProxy(proxy!, quiet)));
+            OtherProxy other = new();
+            halves.Add(new ProxyHalf(
+                other.Find, ended => Supervise("kube-proxy", () => context.Faces.CreateProxy(proxy, quiet), ended),
+                services.Time, services.Logging.CreateLogger<ProxyHalf>()).RunAsync(stop));
         }
         await Task.WhenAll(halves);
         return ExitCodes.Success;
 
-        Task Supervise(string name, Func<IAgentFace> create) => new FaceSupervisor(name, create, services.Time, logger).RunAsync(stop);
+        Task Supervise(string name, Func<IAgentFace> create, CancellationToken ended) =>
+            new FaceSupervisor(name, create, services.Time, logger).RunAsync(ended);
     }
 
-    [LoggerMessage(1021, LogLevel.Warning, "The kube-proxy half stays off: {Reason}")]
+    [LoggerMessage(1023, LogLevel.Warning, "The kube-proxy half stays off: {Reason}")]
     private static partial void LogProxyOff(ILogger logger, string reason);
 }

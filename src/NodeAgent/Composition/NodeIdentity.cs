@@ -18,14 +18,17 @@ internal sealed record NodeIdentitySettings(TlsBootstrapOptions Options, bool Ro
 internal sealed class NodeIdentity : IDisposable, IClientCertificateSource
 {
     private readonly CertificateManager? _manager;
-    private readonly KubernetesClient? _request;
+    private readonly TimeProvider _time;
+    private readonly TlsBootstrap _bootstrap;
+    private KubernetesClient? _request;
     private readonly KubernetesClient? _own;
     private readonly IClientCertificateSource? _fromFile;
 
     public NodeIdentity(NodeIdentitySettings settings, ILoggerFactory loggers, TimeProvider time)
     {
-        var bootstrap = new TlsBootstrap(settings.Options, loggers.CreateLogger<TlsBootstrap>(), time);
-        TlsBootstrapResult identities = bootstrap.Prepare();
+        _time = time;
+        _bootstrap = new TlsBootstrap(settings.Options, loggers.CreateLogger<TlsBootstrap>(), time);
+        TlsBootstrapResult identities = _bootstrap.Prepare();
         if (!settings.Rotate)
         {
             Configuration = identities.Node;
@@ -38,7 +41,7 @@ internal sealed class NodeIdentity : IDisposable, IClientCertificateSource
         _own = new KubernetesClient(Configuration, null, time);
         _manager = NodeCertificates.ClientManager(
             new NodeCertificateOptions { NodeName = settings.Options.NodeName, Hostname = settings.Options.NodeName, Folder = settings.Options.CertificateDirectory },
-            bootstrap.Store, held => held is null ? _request : _own, loggers.CreateLogger<CertificateManager>(), time);
+            _bootstrap.Store, held => held is null ? Requester() : _own, loggers.CreateLogger<CertificateManager>(), time);
         _manager.Rotated += _ =>
         {
             _own.DropConnections();
@@ -79,6 +82,18 @@ internal sealed class NodeIdentity : IDisposable, IClientCertificateSource
     /// <summary>The managed certificate; before the first one that of the kubeconfig, if it has one.</summary>
     public ValueTask<ClientCertificate?> GetAsync(CancellationToken cancellationToken) =>
         _manager?.Current is { } held ? new(held) : _fromFile?.GetAsync(cancellationToken) ?? default;
+
+    // Called by the manager's loop alone. Until the first certificate this is the identity of the start; later it means that the last has expired.
+    private KubernetesClient Requester()
+    {
+        if (_bootstrap.AfterExpiry() is { } anew)
+        {
+            _request!.Dispose();
+            _request = new KubernetesClient(anew, null, _time);
+        }
+
+        return _request!;
+    }
 
     public void Dispose()
     {

@@ -9,7 +9,8 @@ internal sealed class OtherProxy(string procRoot = "/proc")
     private const int HealthPort = 10256;
 
     /// <summary>What was found, or null.</summary>
-    internal string? Find()
+    /// <param name="ownRuns">Our own proxy runs: its health port is no sign of another.</param>
+    internal string? Find(bool ownRuns = false)
     {
         foreach (string folder in Directory.EnumerateDirectories(procRoot))
         {
@@ -19,7 +20,7 @@ internal sealed class OtherProxy(string procRoot = "/proc")
             if (Path.GetFileName(command[0]) == "kube-proxy" || (Path.GetFileName(command[0]) == "node-agent" && command.ElementAtOrDefault(1) == "kube-proxy"))
                 return $"process {pid} is a kube-proxy";
         }
-        return IsListening(Path.Combine(procRoot, "net/tcp")) || IsListening(Path.Combine(procRoot, "net/tcp6"))
+        return !ownRuns && (IsListening(Path.Combine(procRoot, "net/tcp")) || IsListening(Path.Combine(procRoot, "net/tcp6")))
             ? $"port {HealthPort}, a kube-proxy's health port, is in use"
             : null;
     }

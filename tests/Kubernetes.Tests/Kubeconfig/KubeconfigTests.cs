@@ -1,5 +1,6 @@
 using System.Net.Http.Headers;
 using System.Text;
+using System.Text.Json.Nodes;
 using NodeAgent.Kubernetes.Kubeconfig;
 using NodeAgent.Kubernetes.Rest;
 using NodeAgent.Kubernetes.Tests.Rest;
@@ -135,6 +136,38 @@ public sealed class KubeconfigTests
         string info = await File.ReadAllTextAsync(Path.Combine(folder.Path, "info"));
         Assert.Contains("\"server\":\"https://10.0.0.1:6443\"", info, StringComparison.Ordinal);
         Assert.Contains("\"interactive\":false", info, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task An_exec_plugin_that_gives_the_same_certificate_again_starts_no_new_connections()
+    {
+        using TemporaryFolder folder = new();
+        using TestCertificates certificates = new();
+        string program = Path.Combine(folder.Path, "plugin");
+        await File.WriteAllTextAsync(program, "#!/bin/sh\ncat \"$(dirname \"$0\")/answer\"\n");
+        File.SetUnixFileMode(program, UnixFileMode.UserRead | UnixFileMode.UserExecute);
+        void Issue()
+        {
+            (string certificate, string key) = certificates.Issue("node");
+            File.WriteAllText(Path.Combine(folder.Path, "answer"), new JsonObject
+            {
+                ["kind"] = "ExecCredential",
+                ["apiVersion"] = "client.authentication.k8s.io/v1",
+                ["status"] = new JsonObject { ["clientCertificateData"] = certificate, ["clientKeyData"] = key, ["expirationTimestamp"] = "2026-01-02T03:05:05Z" },
+            }.ToJsonString());
+        }
+
+        Issue();
+        string text = Plain.Replace("token: secret-token", "exec: {command: ./plugin, apiVersion: client.authentication.k8s.io/v1, interactiveMode: Never}", StringComparison.Ordinal);
+        FakeTimeProvider time = new();
+        ClientConfiguration configuration = KubeconfigLoader.Resolve(KubeconfigReader.Parse(text, Path.Combine(folder.Path, "k.conf")), time: time);
+        ClientCertificate? first = await configuration.ClientCertificate!.GetAsync(CancellationToken.None);
+        Assert.Null(await configuration.Credentials!.GetAsync(CancellationToken.None));
+        time.Advance(TimeSpan.FromMinutes(2));
+        Assert.Same(first, await configuration.ClientCertificate.GetAsync(CancellationToken.None));
+        configuration.Credentials.Rejected(null);
+        Issue();
+        Assert.NotSame(first, await configuration.ClientCertificate.GetAsync(CancellationToken.None));
     }
 
     [Fact]
