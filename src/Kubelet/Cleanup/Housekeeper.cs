@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using Microsoft.Extensions.Logging;
 using NodeAgent.Cri;
 using NodeAgent.Kubelet.Pleg;
@@ -7,6 +8,8 @@ using NodeAgent.Kubelet.Sync;
 using NodeAgent.Kubelet.Volumes;
 using NodeAgent.Kubelet.Workers;
 using NodeAgent.Kubernetes.Objects;
+using NodeAgent.Linux.Cgroups;
+using NodeAgent.Linux.Syscalls;
 
 namespace NodeAgent.Kubelet.Cleanup;
 
@@ -17,8 +20,10 @@ namespace NodeAgent.Kubelet.Cleanup;
 /// <param name="Volumes">Tears volumes down.</param>
 /// <param name="Cgroups">Lists and removes pod cgroups.</param>
 /// <param name="Paths">Folders.</param>
+/// <param name="Work">Threads for calls that may block.</param>
+/// <param name="Time">Clock.</param>
 public sealed record HousekeepingParts(
-    PodWorkers Workers, PodStatusCache Cache, IPodRuntime Runtime, IVolumeManager Volumes, IPodCgroupManager Cgroups, KubeletPaths Paths);
+    PodWorkers Workers, PodStatusCache Cache, IPodRuntime Runtime, IVolumeManager Volumes, IPodCgroupManager Cgroups, KubeletPaths Paths, BlockingWork Work, TimeProvider Time);
 
 /// <summary>
 /// Removes what belongs to pods that no source wants and no worker handles: what still runs is ended by a worker, what is dead is
@@ -27,7 +32,12 @@ public sealed record HousekeepingParts(
 /// </summary>
 public sealed partial class Housekeeper(HousekeepingParts parts, Func<bool> allSourcesReady, ILogger<Housekeeper> logger)
 {
+    // A pass waits so long for the removals it began; one that hangs goes on beside the passes after it.
+    private static readonly TimeSpan RemovalsCountFor = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan FolderLimit = TimeSpan.FromMinutes(2);
+
     private readonly SemaphoreSlim _wanted = new(0);
+    private readonly ConcurrentDictionary<(string What, PodUid Uid), Task> _removals = new();
 
     /// <summary>Asks for a pass soon; never blocks.</summary>
     public void Request()
@@ -67,9 +77,10 @@ public sealed partial class Housekeeper(HousekeepingParts parts, Func<bool> allS
     {
         // Look first, ask for workers afterwards: whatever a worker made before the look, its worker is known by then.
         RuntimePodStatus[] observed = [.. parts.Cache.All];
-        PodUid[] onDisk = [.. OnDisk()];
+        IReadOnlyList<PodUid> onDisk = await parts.Work.RunWithinAsync(parts.Paths.Pods, FolderLimit, OnDisk, cancellationToken);
         IReadOnlyList<PodUid> cgroups = await parts.Cgroups.ListAsync(cancellationToken);
         var handled = parts.Workers.Known.ToHashSet();
+        List<Task> removals = [];
         foreach (RuntimePodStatus status in observed.Where(s => !handled.Contains(s.Pod.Uid)))
         {
             if (status.AnythingRunning)
@@ -80,49 +91,50 @@ public sealed partial class Housekeeper(HousekeepingParts parts, Func<bool> allS
             }
             else
             {
-                await RemoveDeadAsync(status, cancellationToken);
+                removals.Add(Once("rest in the runtime", status.Pod.Uid, () => parts.Runtime.RemovePodAsync(status, cancellationToken)));
             }
         }
 
-        foreach (PodUid uid in onDisk.Where(uid => !handled.Contains(uid)))
-        {
-            await RemoveFoldersAsync(uid, cancellationToken);
-        }
-
-        foreach (PodUid uid in cgroups.Where(uid => !handled.Contains(uid)))
-        {
-            await parts.Cgroups.RemoveAsync(uid, cancellationToken);
-        }
+        removals.AddRange(onDisk.Where(uid => !handled.Contains(uid)).Select(uid => Once("folder", uid, () => RemoveFoldersAsync(uid, cancellationToken))));
+        removals.AddRange(cgroups.Where(uid => !handled.Contains(uid)).Select(uid => Once("cgroup", uid, () => parts.Cgroups.RemoveAsync(uid, cancellationToken))));
+        // One pod that cannot be removed yet keeps no other from being removed.
+        await Task.WhenAny(Task.WhenAll(removals), Task.Delay(RemovalsCountFor, parts.Time, cancellationToken));
+        cancellationToken.ThrowIfCancellationRequested();
     }
 
-    // One pod that cannot be removed yet keeps no other from being removed.
-    private async Task RemoveDeadAsync(RuntimePodStatus status, CancellationToken cancellationToken)
+    // What hangs since an earlier pass is not begun a second time.
+    private Task Once(string what, PodUid uid, Func<Task> remove)
+    {
+        var done = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        Task current = _removals.GetOrAdd((what, uid), done.Task);
+        return current == done.Task ? RemoveAsync(what, uid, remove, done) : current;
+    }
+
+    private async Task RemoveAsync(string what, PodUid uid, Func<Task> remove, TaskCompletionSource done)
     {
         try
         {
-            await parts.Runtime.RemovePodAsync(status, cancellationToken);
+            await remove();
         }
-        catch (Exception e) when (e is CriException or IOException or UnauthorizedAccessException)
+        catch (Exception e) when (e is CriException or IOException or UnauthorizedAccessException or VolumeSetupException or CgroupException)
         {
-            LogDeadStays(status.Pod, e.Message);
+            LogStays(what, uid, e.Message);
+        }
+        finally
+        {
+            _removals.TryRemove((what, uid), out _);
+            done.TrySetResult();
         }
     }
 
-    private IEnumerable<PodUid> OnDisk() => Directory.Exists(parts.Paths.Pods)
-        ? Directory.EnumerateDirectories(parts.Paths.Pods).Select(d => new PodUid(Path.GetFileName(d))).Where(u => u.IsPathSafe)
+    private IReadOnlyList<PodUid> OnDisk() => Directory.Exists(parts.Paths.Pods)
+        ? [.. Directory.EnumerateDirectories(parts.Paths.Pods).Select(d => new PodUid(Path.GetFileName(d))).Where(u => u.IsPathSafe)]
         : [];
 
     private async Task RemoveFoldersAsync(PodUid uid, CancellationToken cancellationToken)
     {
-        try
-        {
-            await parts.Volumes.UnmountAsync(uid, cancellationToken);
-            PodFolders.Remove(parts.Paths, uid);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException or VolumeSetupException)
-        {
-            LogFolderStays(uid, e.Message);
-        }
+        await parts.Volumes.UnmountAsync(uid, cancellationToken);
+        await parts.Work.RunWithinAsync(uid + "/", FolderLimit, () => PodFolders.Remove(parts.Paths, uid), cancellationToken);
     }
 
     private static Pod OrphanOf(PodRef pod) => new()
@@ -138,9 +150,6 @@ public sealed partial class Housekeeper(HousekeepingParts parts, Func<bool> allS
     [LoggerMessage(2501, LogLevel.Information, "Pod {Pod} runs but no source wants it: it is ended")]
     private partial void LogOrphan(PodRef pod);
 
-    [LoggerMessage(2503, LogLevel.Warning, "What is left of pod {Pod} in the runtime cannot be removed yet: {Error}")]
-    private partial void LogDeadStays(PodRef pod, string error);
-
-    [LoggerMessage(2502, LogLevel.Warning, "Folder of pod {Uid}, which is gone, cannot be removed yet: {Error}")]
-    private partial void LogFolderStays(PodUid uid, string error);
+    [LoggerMessage(2502, LogLevel.Warning, "The {What} of pod {Uid}, which is gone, cannot be removed yet: {Error}")]
+    private partial void LogStays(string what, PodUid uid, string error);
 }

@@ -8,6 +8,7 @@ using NodeAgent.Kubelet.Sync;
 using NodeAgent.Kubelet.Volumes;
 using NodeAgent.Kubernetes.Objects;
 using NodeAgent.Kubernetes.Serialization;
+using NodeAgent.Linux.Syscalls;
 using ApiContainer = NodeAgent.Kubernetes.Objects.Container;
 
 namespace NodeAgent.Kubelet.Containers;
@@ -32,8 +33,10 @@ internal sealed record ContainerRequest(
 
 /// <summary>Makes a container's CRI configuration and the files it binds. Source: pkg/kubelet/kuberuntime/kuberuntime_container.go.</summary>
 internal sealed class ContainerConfigBuilder(
-    ContainerConfigOptions options, EnvironmentBuilder environment, SubPathBinder subPaths, INodeInfo node, KubeletPaths paths)
+    ContainerConfigOptions options, EnvironmentBuilder environment, SubPathBinder subPaths, INodeInfo node, KubeletPaths paths, BlockingWork work)
 {
+    private static readonly TimeSpan FileLimit = TimeSpan.FromMinutes(2);
+
     /// <exception cref="ContainerConfigException">The spec cannot be carried out; the message is what users read.</exception>
     public async Task<ContainerConfig> BuildAsync(ContainerRequest request, CancellationToken cancellationToken)
     {
@@ -117,13 +120,14 @@ internal sealed class ContainerConfigBuilder(
         {
             (string hostname, string domain) = PodHostname.Of(pod, options.Dns.ClusterDomain);
             string? own = pod.IsHostNetwork ? await File.ReadAllTextAsync("/etc/hosts", cancellationToken) : null;
-            HostsFile.Write(paths.PodHostsFile(pod.Uid), HostsFile.Build(pod, request.PodIPs, hostname, domain, own));
+            string hosts = HostsFile.Build(pod, request.PodIPs, hostname, domain, own);
+            await work.RunWithinAsync(pod.Uid + "/", FileLimit, () => HostsFile.Write(paths.PodHostsFile(pod.Uid), hosts), cancellationToken);
             mounts.Add(new Mount { ContainerPath = "/etc/hosts", HostPath = paths.PodHostsFile(pod.Uid) });
         }
 
         if (c.TerminationMessagePath is { Length: > 0 } message)
         {
-            mounts.Add(new Mount { ContainerPath = message[0] == '/' ? message : "/" + message, HostPath = TerminationLog(pod.Uid, c.Name!) });
+            mounts.Add(new Mount { ContainerPath = message[0] == '/' ? message : "/" + message, HostPath = await work.RunWithinAsync(pod.Uid + "/", FileLimit, () => TerminationLog(pod.Uid, c.Name!), cancellationToken) });
         }
 
         return mounts;

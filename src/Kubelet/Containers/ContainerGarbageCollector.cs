@@ -6,6 +6,7 @@ using NodeAgent.Kubelet.Pods;
 using NodeAgent.Kubelet.Sync;
 using NodeAgent.Kubelet.Volumes;
 using NodeAgent.Linux.Files;
+using NodeAgent.Linux.Syscalls;
 using V1 = NodeAgent.Cri.V1;
 
 namespace NodeAgent.Kubelet.Containers;
@@ -21,10 +22,12 @@ internal sealed record PodGarbage(IReadOnlyList<RuntimeContainerStatus> Containe
 /// </summary>
 /// <param name="runtime">The runtime.</param>
 /// <param name="paths">Folders.</param>
+/// <param name="work">Threads for calls that may block.</param>
 /// <param name="keptPerContainer">maximum-dead-containers-per-container; upstream's default is 1.</param>
 /// <param name="logger">Log.</param>
-public sealed partial class ContainerGarbageCollector(IRuntimeService runtime, KubeletPaths paths, int keptPerContainer, ILogger<ContainerGarbageCollector> logger)
+public sealed partial class ContainerGarbageCollector(IRuntimeService runtime, KubeletPaths paths, BlockingWork work, int keptPerContainer, ILogger<ContainerGarbageCollector> logger)
 {
+    private static readonly TimeSpan FileLimit = TimeSpan.FromSeconds(10);
     private readonly string _logLinks = ContainerLogLinks.FolderOf(paths);
 
     /// <summary>One pass. A removal that fails is logged and tried again in the next.</summary>
@@ -50,7 +53,7 @@ public sealed partial class ContainerGarbageCollector(IRuntimeService runtime, K
             }
         }
 
-        await TryAsync(() => RemoveOrphanLogs([.. pods.Select(p => p.Pod.Uid)], exists));
+        await TryAsync(() => work.RunWithinAsync(paths.PodLogs, FileLimit, () => RemoveOrphanLogs([.. pods.Select(p => p.Pod.Uid)], exists), cancellationToken));
     }
 
     /// <summary>Decides: of a wanted pod the newest dead attempts of each container and the newest sandbox stay. Pure.</summary>
@@ -80,8 +83,7 @@ public sealed partial class ContainerGarbageCollector(IRuntimeService runtime, K
 
     private async Task RemoveContainerAsync(PodRef pod, RuntimeContainerStatus c)
     {
-        ContainerLogLinks.Remove(_logLinks, ContainerLogLinks.NameOf(pod, c.Name, c.Id.Id));
-        RemoveLogs(pod, c);
+        await work.RunWithinAsync(pod.Uid + "/", FileLimit, () => RemoveLogs(pod, c), CancellationToken.None);
         await IgnoringGoneAsync(runtime.RemoveContainerAsync(new V1.RemoveContainerRequest { ContainerId = c.Id.Id }, CancellationToken.None));
     }
 
@@ -105,6 +107,7 @@ public sealed partial class ContainerGarbageCollector(IRuntimeService runtime, K
 
     private void RemoveLogs(PodRef pod, RuntimeContainerStatus c)
     {
+        ContainerLogLinks.Remove(_logLinks, ContainerLogLinks.NameOf(pod, c.Name, c.Id.Id));
         if (!pod.Uid.IsPathSafe || !Segments.IsSafe(Path.GetFileName(paths.PodLogFolder(pod))) || !Segments.IsSafe(c.Name))
         {
             return;
@@ -121,7 +124,7 @@ public sealed partial class ContainerGarbageCollector(IRuntimeService runtime, K
         }
     }
 
-    private Task RemoveOrphanLogs(HashSet<PodUid> listed, Func<PodUid, bool> exists)
+    private void RemoveOrphanLogs(HashSet<PodUid> listed, Func<PodUid, bool> exists)
     {
         foreach (string folder in Directory.Exists(paths.PodLogs) ? Directory.EnumerateDirectories(paths.PodLogs) : [])
         {
@@ -133,7 +136,6 @@ public sealed partial class ContainerGarbageCollector(IRuntimeService runtime, K
         }
 
         ContainerLogLinks.RemoveDangling(_logLinks, paths.PodLogs);
-        return Task.CompletedTask;
     }
 
     private async Task TryAsync(Func<Task> remove)

@@ -12,6 +12,7 @@ using NodeAgent.Kubelet.Sync;
 using NodeAgent.Kubelet.Volumes;
 using NodeAgent.Kubernetes.Objects;
 using NodeAgent.Linux.Files;
+using NodeAgent.Linux.Syscalls;
 using ApiContainer = NodeAgent.Kubernetes.Objects.Container;
 using ContainerId = NodeAgent.Kubelet.Pods.ContainerId;
 
@@ -31,10 +32,11 @@ public sealed record RuntimeManagerOptions(ContainerConfigOptions Config, ImageO
 /// <param name="Probes">Verdicts.</param>
 /// <param name="Paths">Folders.</param>
 /// <param name="SubPaths">Binds subPaths.</param>
+/// <param name="Work">Threads for calls that may block.</param>
 /// <param name="RuntimeHandler">Handler of a RuntimeClass by its name; throws KubernetesException where it cannot be read.</param>
 /// <param name="EnvironmentFiles">Variables that containers left in volumes.</param>
 public sealed record RuntimeManagerNeeds(
-    IPodEventRecorder Events, IPodObjectStore Objects, IServiceLister Services, INodeInfo Node, IProbeManager Probes, KubeletPaths Paths, SubPathBinder SubPaths,
+    IPodEventRecorder Events, IPodObjectStore Objects, IServiceLister Services, INodeInfo Node, IProbeManager Probes, KubeletPaths Paths, SubPathBinder SubPaths, BlockingWork Work,
     Func<string, CancellationToken, Task<string>> RuntimeHandler, EnvironmentFiles EnvironmentFiles);
 
 /// <summary>Pods in terms of the runtime's sandboxes and containers. Source: pkg/kubelet/kuberuntime/kuberuntime_manager.go.</summary>
@@ -43,6 +45,7 @@ public sealed partial class RuntimeManager : IPodRuntime, IDisposable
     private const string SandboxName = "";
     private static readonly TimeSpan FirstRestartDelay = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan FailedAgainAfter = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan FileLimit = TimeSpan.FromMinutes(2);
     private readonly IRuntimeService _runtime;
     private readonly RuntimeManagerOptions _options;
     private readonly RuntimeManagerNeeds _needs;
@@ -62,9 +65,9 @@ public sealed partial class RuntimeManager : IPodRuntime, IDisposable
         IRuntimeService runtime, IImageService images, RuntimeManagerOptions options, RuntimeManagerNeeds needs, TimeProvider time, ILogger<RuntimeManager> logger)
     {
         (_runtime, _options, _needs, _time, _logger) = (runtime, options, needs, time, logger);
-        _observer = new RuntimeObserver(runtime, time);
+        _observer = new RuntimeObserver(runtime, needs.Work, time);
         _images = new ImageManager(images, needs.Objects, needs.Events, options.Images, time);
-        _configs = new ContainerConfigBuilder(options.Config, new EnvironmentBuilder(needs.Objects, needs.Services, needs.EnvironmentFiles), needs.SubPaths, needs.Node, needs.Paths);
+        _configs = new ContainerConfigBuilder(options.Config, new EnvironmentBuilder(needs.Objects, needs.Services, needs.EnvironmentFiles), needs.SubPaths, needs.Node, needs.Paths, needs.Work);
         _hooks = new LifecycleHooks(runtime, needs.Events, time);
         _stopper = new ContainerStopper(runtime, _hooks, needs.Events, time);
         _backOff = new CrashLoopBackOff(FirstRestartDelay, options.LongestRestartDelay);
@@ -99,7 +102,7 @@ public sealed partial class RuntimeManager : IPodRuntime, IDisposable
         try
         {
             uint attempt = Math.Max(actions.Attempt, _attempts.After(pod.Uid, SandboxName));
-            config = SandboxConfig(pod, actions.CreateSandbox ? attempt : request.Status.Sandboxes[0].Attempt, request.CgroupParent);
+            config = await SandboxConfigAsync(pod, actions.CreateSandbox ? attempt : request.Status.Sandboxes[0].Attempt, request.CgroupParent, cancellationToken);
             if (actions.CreateSandbox)
             {
                 pass.Changed = true;
@@ -159,11 +162,12 @@ public sealed partial class RuntimeManager : IPodRuntime, IDisposable
     private static string? PodIP(RuntimePodStatus status, ImmutableArray<string> hostIPs) =>
         status.IPs is [var ip, ..] ? ip : status.Sandboxes is [{ HostNetwork: true }, ..] && hostIPs is [var host, ..] ? host : null;
 
-    private PodSandboxConfig SandboxConfig(Pod pod, uint attempt, string cgroupParent)
+    private async Task<PodSandboxConfig> SandboxConfigAsync(Pod pod, uint attempt, string cgroupParent, CancellationToken cancellationToken)
     {
         DnsOptions dns = _options.Config.Dns;
         // A missing file is an error, as upstream has it: the pod waits instead of running without name resolution.
-        string hostFile = dns.ResolvConf.Length > 0 ? File.ReadAllText(dns.ResolvConf) : "";
+        string hostFile = dns.ResolvConf.Length > 0
+            ? await _needs.Work.RunWithinAsync(dns.ResolvConf, FileLimit, () => File.ReadAllText(dns.ResolvConf), cancellationToken) : "";
         PodDns built = DnsConfigBuilder.Build(pod, dns, hostFile);
         foreach (string warning in built.Warnings)
         {
@@ -184,7 +188,7 @@ public sealed partial class RuntimeManager : IPodRuntime, IDisposable
         string handler = pod.Spec.RuntimeClassName is { Length: > 0 } name ? await _needs.RuntimeHandler(name, cancellationToken) : "";
         const UnixFileMode mode = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute
             | UnixFileMode.GroupRead | UnixFileMode.GroupExecute | UnixFileMode.OtherRead | UnixFileMode.OtherExecute;
-        Directory.CreateDirectory(config.LogDirectory, mode);
+        await FilesAsync(pod.Uid, () => Directory.CreateDirectory(config.LogDirectory, mode), cancellationToken);
         cancellationToken.ThrowIfCancellationRequested();
         string id;
         try
@@ -238,7 +242,7 @@ public sealed partial class RuntimeManager : IPodRuntime, IDisposable
         ContainerConfig built;
         try
         {
-            int restarts = RestartCount(pod, name, last, request);
+            int restarts = await FilesAsync(pod.Uid, () => RestartCount(pod, name, last, request), cancellationToken);
             string? targetId = target is null ? null : request.Status.Find(target)?.Id.Id;
             built = await _configs.BuildAsync(new ContainerRequest(request, c, image.Image, image.ImageRef, restarts, ips, targetId), cancellationToken);
         }
@@ -258,7 +262,7 @@ public sealed partial class RuntimeManager : IPodRuntime, IDisposable
         string id;
         try
         {
-            Directory.CreateDirectory(Path.Combine(config.LogDirectory, name));
+            await FilesAsync(pod.Uid, () => Directory.CreateDirectory(Path.Combine(config.LogDirectory, name)), CancellationToken.None);
             id = (await _runtime.CreateContainerAsync(new CreateContainerRequest { PodSandboxId = sandbox, Config = built, SandboxConfig = config }, CancellationToken.None)).ContainerId;
         }
         catch (Exception e) when (e is CriException or IOException or UnauthorizedAccessException)
@@ -284,12 +288,29 @@ public sealed partial class RuntimeManager : IPodRuntime, IDisposable
         }
 
         _needs.Events.Record(pod, name, "Normal", "Started", "Container started");
-        ContainerLogLinks.Create(ContainerLogLinks.FolderOf(_needs.Paths), ContainerLogLinks.NameOf(pod.Ref, name, id), Path.Combine(config.LogDirectory, built.LogPath));
+        await LinkLogAsync(pod, name, id, Path.Combine(config.LogDirectory, built.LogPath));
         if (c.Lifecycle?.PostStart is { } postStart)
         {
             await PostStartAsync(request, c, postStart, id, ips, pass, cancellationToken);
         }
     }
+
+    // Only a convenience for log collectors: the container runs without it.
+    private async Task LinkLogAsync(Pod pod, string name, string id, string log)
+    {
+        try
+        {
+            await FilesAsync(pod.Uid, () => ContainerLogLinks.Create(ContainerLogLinks.FolderOf(_needs.Paths), ContainerLogLinks.NameOf(pod.Ref, name, id), log), CancellationToken.None);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            LogNoLink(pod.Ref, name, e.Message);
+        }
+    }
+
+    private Task FilesAsync(PodUid uid, Action call, CancellationToken cancellationToken) => _needs.Work.RunWithinAsync(uid + "/", FileLimit, call, cancellationToken);
+
+    private Task<T> FilesAsync<T>(PodUid uid, Func<T> call, CancellationToken cancellationToken) => _needs.Work.RunWithinAsync(uid + "/", FileLimit, call, cancellationToken);
 
     private async Task PostStartAsync(
         PodSyncRequest request, ApiContainer c, LifecycleHandler postStart, string id, ImmutableArray<string> ips, Pass pass, CancellationToken cancellationToken)
@@ -438,7 +459,7 @@ public sealed partial class RuntimeManager : IPodRuntime, IDisposable
 
         foreach (RuntimeContainerStatus c in status.Containers)
         {
-            ContainerLogLinks.Remove(ContainerLogLinks.FolderOf(_needs.Paths), ContainerLogLinks.NameOf(status.Pod, c.Name, c.Id.Id));
+            await FilesAsync(status.Pod.Uid, () => ContainerLogLinks.Remove(ContainerLogLinks.FolderOf(_needs.Paths), ContainerLogLinks.NameOf(status.Pod, c.Name, c.Id.Id)), cancellationToken);
             await IgnoringGoneAsync(_runtime.RemoveContainerAsync(new RemoveContainerRequest { ContainerId = c.Id.Id }, CancellationToken.None));
         }
 
@@ -450,9 +471,17 @@ public sealed partial class RuntimeManager : IPodRuntime, IDisposable
 
         string logs = _needs.Paths.PodLogFolder(status.Pod);
         // The name comes from labels that anyone with the runtime's socket can write.
-        if (Segments.IsSafe(Path.GetRelativePath(_needs.Paths.PodLogs, logs)) && Directory.Exists(logs))
+        if (Segments.IsSafe(Path.GetRelativePath(_needs.Paths.PodLogs, logs)))
         {
-            TreeRemover.Remove(logs);
+            await FilesAsync(status.Pod.Uid, () => RemoveTree(logs), cancellationToken);
+        }
+    }
+
+    private static void RemoveTree(string folder)
+    {
+        if (Directory.Exists(folder))
+        {
+            TreeRemover.Remove(folder);
         }
     }
 
@@ -495,6 +524,9 @@ public sealed partial class RuntimeManager : IPodRuntime, IDisposable
 
     [LoggerMessage(2600, LogLevel.Warning, "Pod {Pod}: container {Container} could not be started, {Reason}: {Error}")]
     private partial void LogStartFailed(PodRef pod, string container, string reason, string error);
+
+    [LoggerMessage(2602, LogLevel.Warning, "Pod {Pod}: container {Container} has no link in the folder of container logs: {Error}")]
+    private partial void LogNoLink(PodRef pod, string container, string error);
 
     [LoggerMessage(2601, LogLevel.Warning, "Pod {Pod}: container {Container}: postStart failed: {Error}")]
     private partial void LogHookFailed(PodRef pod, string container, string error);

@@ -18,12 +18,16 @@ namespace NodeAgent.Kubelet.Containers;
 
 /// <summary>Reads what the runtime has of pods. Source: pkg/kubelet/kuberuntime/kuberuntime_container.go (getPodContainerStatuses).</summary>
 /// <param name="runtime">The runtime.</param>
+/// <param name="work">Threads for calls that may block.</param>
 /// <param name="time">Clock.</param>
-internal sealed class RuntimeObserver(IRuntimeService runtime, TimeProvider time)
+internal sealed class RuntimeObserver(IRuntimeService runtime, BlockingWork work, TimeProvider time)
 {
     private const int LargestMessage = 4096;
     private const int LargestLogMessage = 2048;
     private const int MostLogLines = 80;
+
+    // A status must not wait for a disk: without its message it is still a status.
+    private static readonly TimeSpan MessageLimit = TimeSpan.FromSeconds(2);
     private string? _runtimeName;
 
     public async Task<string> RuntimeNameAsync(CancellationToken cancellationToken) =>
@@ -142,13 +146,25 @@ internal sealed class RuntimeObserver(IRuntimeService runtime, TimeProvider time
             ImageRef = s.ImageRef.Length > 0 ? s.ImageRef : s.ImageId,
             Hash = Convert.ToUInt64(s.Annotations.TryGetValue(CriNames.Hash, out string? hash) && hash.All(char.IsAsciiHexDigit) && hash.Length is > 0 and <= 16 ? hash : "0", 16),
             Reason = s.Reason,
-            Message = exited ? Message(s) : "",
+            Message = exited ? await MessageAsync(s, cancellationToken) : "",
             LogPath = s.LogPath,
             Annotations = s.Annotations.ToImmutableDictionary(),
             Resources = s.Resources,
             User = s.User,
             StopSignal = s.StopSignal,
         };
+    }
+
+    private async Task<string> MessageAsync(CriStatus s, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await work.RunWithinAsync("termination message of " + s.Id, MessageLimit, () => Message(s), cancellationToken);
+        }
+        catch (KernelSilentException e)
+        {
+            return s.Message.Length == 0 ? e.Message : $"{s.Message}: {e.Message}";
+        }
     }
 
     /// <summary>The termination message file's end, or the log's where that is asked for; added before it: the runtime's message.</summary>

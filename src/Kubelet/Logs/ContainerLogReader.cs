@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Text;
 using Microsoft.Win32.SafeHandles;
 using NodeAgent.Linux.Inotify;
+using NodeAgent.Linux.Syscalls;
 
 namespace NodeAgent.Kubelet.Logs;
 
@@ -18,8 +19,9 @@ public interface ILogSink
 /// or truncated, and ends when the container does. Source: cri-client/pkg/logs/logs.go.
 /// </summary>
 /// <param name="inotify">Shared watcher.</param>
+/// <param name="work">Threads for calls that may block.</param>
 /// <param name="time">Clock.</param>
-public sealed class ContainerLogReader(InotifyWatcher inotify, TimeProvider time)
+public sealed class ContainerLogReader(InotifyWatcher inotify, BlockingWork work, TimeProvider time)
 {
     private const int BufferSize = 64 * 1024;
     private const int LongestLine = 1024 * 1024;
@@ -34,14 +36,18 @@ public sealed class ContainerLogReader(InotifyWatcher inotify, TimeProvider time
     /// <exception cref="IOException">The file cannot be read.</exception>
     public async Task ReadAsync(string path, PodLogOptions options, Func<CancellationToken, ValueTask<bool>> isRunning, ILogSink sink, CancellationToken cancellationToken)
     {
-        string file = File.ResolveLinkTarget(path, returnFinalTarget: true)?.FullName ?? path;
-        LogCopy copy = new(options, options.Since(time.GetUtcNow()), sink);
+        // Each reader has a key of its own: a disk that does not answer keeps those of other files from nothing.
+        string key = $"log {path} {Guid.NewGuid():N}";
+        string file = await work.RunAsync(key, () => File.ResolveLinkTarget(path, returnFinalTarget: true)?.FullName ?? path, cancellationToken);
+        LogCopy copy = new(options, options.Since(time.GetUtcNow()), sink, (handle, buffer, offset, token) => work.RunAsync(key, () => LogTail.ReadFully(handle, buffer, offset), token));
         using Signal signal = new();
-        using IDisposable? watch = options.Follow ? inotify.Watch(Path.GetDirectoryName(file)!, Interesting, signal.OnEvent(Path.GetFileName(file))) : null;
-        SafeFileHandle handle = Open(file);
+        using IDisposable? watch = options.Follow
+            ? await work.RunAsync(key, () => inotify.Watch(Path.GetDirectoryName(file)!, Interesting, signal.OnEvent(Path.GetFileName(file))), cancellationToken) : null;
+        SafeFileHandle handle = await work.RunAsync(key, () => Open(file), cancellationToken);
         try
         {
-            long offset = options.TailLines is { } lines ? LogTail.Find(handle, RandomAccess.GetLength(handle), lines) : 0;
+            long offset = options.TailLines is { } lines
+                ? await work.RunAsync(key, () => LogTail.Find(handle, RandomAccess.GetLength(handle), lines), cancellationToken) : 0;
             bool running = true;
             while (true)
             {
@@ -58,10 +64,10 @@ public sealed class ContainerLogReader(InotifyWatcher inotify, TimeProvider time
                     await signal.WaitAsync(Recheck, time, cancellationToken);
                 }
 
-                if (Replaced(file, handle, offset))
+                if (await work.RunAsync(key, () => Replaced(file, handle, offset), cancellationToken))
                 {
                     (_, done) = await copy.CopyAsync(handle, offset, last: false, cancellationToken);
-                    SafeFileHandle? next = TryOpen(file);
+                    SafeFileHandle? next = await work.RunAsync(key, () => TryOpen(file), cancellationToken);
                     if (next is not null && !done)
                     {
                         handle.Dispose();
@@ -104,6 +110,8 @@ public sealed class ContainerLogReader(InotifyWatcher inotify, TimeProvider time
         return current is not null && FileIdentity.Of(handle) != FileIdentity.Of(current);
     }
 
+    private delegate Task<int> ReadAt(SafeFileHandle file, byte[] buffer, long offset, CancellationToken cancellationToken);
+
     private sealed class Signal : IDisposable
     {
         private readonly SemaphoreSlim _changed = new(0, 1);
@@ -140,7 +148,7 @@ public sealed class ContainerLogReader(InotifyWatcher inotify, TimeProvider time
     }
 
     /// <summary>Parses and filters what is read from one file after another.</summary>
-    private sealed class LogCopy(PodLogOptions options, DateTimeOffset? since, ILogSink sink)
+    private sealed class LogCopy(PodLogOptions options, DateTimeOffset? since, ILogSink sink, ReadAt readAt)
     {
         private readonly ArrayBufferWriter<byte> _out = new(BufferSize);
         private long? _left = options.LimitBytes;
@@ -149,38 +157,33 @@ public sealed class ContainerLogReader(InotifyWatcher inotify, TimeProvider time
         /// <summary>Copies from an offset to the end of the file; a line without newline waits for the rest unless it is the last look.</summary>
         public async Task<(long Offset, bool Done)> CopyAsync(SafeFileHandle file, long offset, bool last, CancellationToken cancellationToken)
         {
+            // Given back only in the end: a read that hangs may still write into it.
             byte[] buffer = ArrayPool<byte>.Shared.Rent(BufferSize);
-            try
+            while (true)
             {
-                while (true)
+                int read = await readAt(file, buffer, offset, cancellationToken);
+                int used = Consume(buffer.AsSpan(0, read), last && read < buffer.Length);
+                await FlushAsync(cancellationToken);
+                offset += used;
+                if (_left == 0 || (used == 0 && read < buffer.Length))
                 {
-                    int read = LogTail.ReadFully(file, buffer, offset);
-                    int used = Consume(buffer.AsSpan(0, read), last && read < buffer.Length);
-                    await FlushAsync(cancellationToken);
-                    offset += used;
-                    if (_left == 0 || (used == 0 && read < buffer.Length))
-                    {
-                        return (offset, _left == 0);
-                    }
-
-                    if (used == 0 && read == buffer.Length)
-                    {
-                        // A line longer than the buffer: a larger one, up to the limit; beyond, it is passed over.
-                        if (buffer.Length >= LongestLine)
-                        {
-                            offset += read;
-                            continue;
-                        }
-
-                        byte[] larger = ArrayPool<byte>.Shared.Rent(buffer.Length * 2);
-                        ArrayPool<byte>.Shared.Return(buffer);
-                        buffer = larger;
-                    }
+                    ArrayPool<byte>.Shared.Return(buffer);
+                    return (offset, _left == 0);
                 }
-            }
-            finally
-            {
-                ArrayPool<byte>.Shared.Return(buffer);
+
+                if (used == 0 && read == buffer.Length)
+                {
+                    // A line longer than the buffer: a larger one, up to the limit; beyond, it is passed over.
+                    if (buffer.Length >= LongestLine)
+                    {
+                        offset += read;
+                        continue;
+                    }
+
+                    byte[] larger = ArrayPool<byte>.Shared.Rent(buffer.Length * 2);
+                    ArrayPool<byte>.Shared.Return(buffer);
+                    buffer = larger;
+                }
             }
         }
 

@@ -26,6 +26,7 @@ public sealed partial class PodLifecycleEventGenerator(
     private static readonly TimeSpan[] LookAgainAfter = [TimeSpan.FromMilliseconds(50), TimeSpan.FromMilliseconds(200), TimeSpan.FromMilliseconds(800)];
 
     private const int ReadsAtOnce = 8;
+    private static readonly TimeSpan PodLimit = TimeSpan.FromSeconds(10);
 
     private readonly ConcurrentDictionary<PodUid, PodRelist> _relists = new();
     private readonly SemaphoreSlim _fullNow = new(0);
@@ -195,7 +196,8 @@ public sealed partial class PodLifecycleEventGenerator(
     {
         try
         {
-            await RelistPodAsync(pod, cancellationToken);
+            // A runtime that does not answer for one pod holds up no other; the read goes on and is shared by the next who asks.
+            await RelistPodAsync(pod, cancellationToken).WaitAsync(PodLimit, time, cancellationToken);
             return true;
         }
         catch (Exception e) when (!cancellationToken.IsCancellationRequested)

@@ -1,15 +1,18 @@
 using NodeAgent.Kubelet.Pods;
 using NodeAgent.Kubernetes.Objects;
 using NodeAgent.Linux.Cgroups;
+using NodeAgent.Linux.Syscalls;
 
 namespace NodeAgent.Kubelet.Resources;
 
 /// <summary>Makes and removes pods' cgroups through either driver.</summary>
 /// <param name="cgroups">The driver.</param>
 /// <param name="options">Settings.</param>
+/// <param name="work">Threads for calls that may block: a lowered memory limit is written only once the kernel has reclaimed what is above it.</param>
 /// <param name="beforeNew">Done before a pod gets its cgroup: the shares of its class have to count it first. Null = nothing.</param>
-public sealed class PodCgroupManager(ICgroupManager cgroups, CgroupOptions options, Func<CancellationToken, Task>? beforeNew = null) : IPodCgroupManager
+public sealed class PodCgroupManager(ICgroupManager cgroups, CgroupOptions options, BlockingWork work, Func<CancellationToken, Task>? beforeNew = null) : IPodCgroupManager
 {
+    private static readonly TimeSpan Limit = TimeSpan.FromMinutes(1);
     private readonly PodCgroupNames _names = new(CgroupName.Parse(options.CgroupRoot));
 
     /// <inheritdoc/>
@@ -29,24 +32,31 @@ public sealed class PodCgroupManager(ICgroupManager cgroups, CgroupOptions optio
             }
 
             CgroupLimits limits = PodCgroupLimits.ForPod(pod, options.CpuCfsQuota, options.CpuCfsQuotaPeriod, options.PodPidsLimit);
-            await cgroups.EnsureAsync(name, limits with { HugePages = HugePages.NoOthers(limits.HugePages, options.HugePageSizes) }, cancellationToken);
+            limits = limits with { HugePages = HugePages.NoOthers(limits.HugePages, options.HugePageSizes) };
+            await await work.RunWithinAsync(Key(pod.Uid), Limit, () => cgroups.EnsureAsync(name, limits, cancellationToken), cancellationToken);
         }
     }
 
     /// <inheritdoc/>
     public async Task RemoveAsync(PodUid uid, CancellationToken cancellationToken)
     {
+        if (!options.CgroupsPerQos)
+        {
+            return;
+        }
+
         foreach (QosClass qos in Enum.GetValues<QosClass>())
         {
-            if (options.CgroupsPerQos && Find(qos, uid))
-            {
-                await cgroups.RemoveAsync(_names.Pod(qos, uid), cancellationToken);
-            }
+            // What a removal waits for is waited for without a thread: only its beginning is a call of the kernel's.
+            await await work.RunWithinAsync(
+                Key(uid), Limit, () => Find(qos, uid) ? cgroups.RemoveAsync(_names.Pod(qos, uid), cancellationToken) : Task.CompletedTask, cancellationToken);
         }
     }
 
     /// <inheritdoc/>
-    public Task<IReadOnlyList<PodUid>> ListAsync(CancellationToken cancellationToken)
+    public Task<IReadOnlyList<PodUid>> ListAsync(CancellationToken cancellationToken) => work.RunWithinAsync("cgroups of pods", Limit, List, cancellationToken);
+
+    private IReadOnlyList<PodUid> List()
     {
         SortedSet<PodUid> uids = [];
         foreach (CgroupName parent in options.CgroupsPerQos ? _names.Classes : [])
@@ -60,8 +70,10 @@ public sealed class PodCgroupManager(ICgroupManager cgroups, CgroupOptions optio
             }
         }
 
-        return Task.FromResult<IReadOnlyList<PodUid>>([.. uids]);
+        return [.. uids];
     }
+
+    private static string Key(PodUid uid) => "cgroup of pod " + uid;
 
     private bool Find(QosClass qos, PodUid uid) =>
         cgroups.ChildFolders(_names.Class(qos)).Any(f => PodCgroupNames.UidOf(f, cgroups.Driver) == Spelled(uid));

@@ -9,6 +9,7 @@ using NodeAgent.Kubelet.Status;
 using NodeAgent.Kubelet.Volumes;
 using NodeAgent.Kubelet.Workers;
 using NodeAgent.Kubernetes.Objects;
+using NodeAgent.Linux.Syscalls;
 
 namespace NodeAgent.Kubelet.Sync;
 
@@ -37,14 +38,16 @@ public sealed record PodSyncParts(
 /// <param name="Events">Events.</param>
 /// <param name="Starts">Bounds starts.</param>
 /// <param name="Paths">Folders.</param>
+/// <param name="Work">Threads for calls that may block.</param>
 public sealed record PodSyncSurroundings(
-    PodLifecycleEventGenerator Pleg, PodStatusCache Cache, StatusManager Statuses, INodeInfo Node, IPodEventRecorder Events, StartGate Starts, KubeletPaths Paths);
+    PodLifecycleEventGenerator Pleg, PodStatusCache Cache, StatusManager Statuses, INodeInfo Node, IPodEventRecorder Events, StartGate Starts, KubeletPaths Paths, BlockingWork Work);
 
 /// <summary>Carries out the passes over a pod, each in upstream's order. Source: pkg/kubelet/kubelet.go (SyncPod, SyncTerminatingPod, SyncTerminatedPod).</summary>
 public sealed partial class PodSyncer(PodSyncParts parts, PodSyncSurroundings node, TimeProvider time, ILogger<PodSyncer> logger) : IPodSyncer
 {
     private static readonly TimeSpan NetworkRetry = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan VolumeRetry = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan FolderLimit = TimeSpan.FromMinutes(2);
 
     private readonly ConcurrentDictionary<PodUid, PodMemory> _memory = new();
 
@@ -156,7 +159,7 @@ public sealed partial class PodSyncer(PodSyncParts parts, PodSyncSurroundings no
 
         try
         {
-            PodFolders.Ensure(node.Paths, pod.Uid);
+            await node.Work.RunWithinAsync(pod.Uid + "/", FolderLimit, () => PodFolders.Ensure(node.Paths, pod.Uid), cancellationToken);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -219,7 +222,7 @@ public sealed partial class PodSyncer(PodSyncParts parts, PodSyncSurroundings no
         if (state.Removed || state.Deleted)
         {
             await parts.Runtime.RemovePodAsync(observed, cancellationToken);
-            PodFolders.Remove(node.Paths, pod.Uid);
+            await node.Work.RunWithinAsync(pod.Uid + "/", FolderLimit, () => PodFolders.Remove(node.Paths, pod.Uid), cancellationToken);
             await node.Pleg.RelistPodAsync(pod.Ref, cancellationToken);
         }
 

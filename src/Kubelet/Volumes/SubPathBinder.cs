@@ -26,6 +26,8 @@ public sealed class SubPathException(string message, Exception? inner = null) : 
 public sealed class SubPathBinder
 {
     private const ResolveFlags Inside = ResolveFlags.Beneath | ResolveFlags.NoMagicLinks;
+    /// <summary>How long one bind may take; as long as the volume it is in. Source: volumemanager, podAttachAndMountTimeout.</summary>
+    private static readonly TimeSpan Limit = TimeSpan.FromSeconds(123);
     private readonly KubeletPaths _paths;
     private readonly IMounter _mounter;
     private readonly BlockingWork _work;
@@ -51,7 +53,7 @@ public sealed class SubPathBinder
         string key = request.Volume.Kind == "hostPath" ? "hostPath:" + request.Volume.HostPath : $"{request.Pod}/{request.Volume.Name}";
         try
         {
-            return await _work.RunAsync(key, () => Prepare(request), cancellationToken);
+            return await _work.RunWithinAsync(key, Limit, () => Prepare(request), cancellationToken);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException)
         {

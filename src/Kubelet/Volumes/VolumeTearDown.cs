@@ -15,13 +15,16 @@ internal sealed class VolumeTearDown(VolumeHost host)
     private static readonly string[] Disposable =
         [EmptyDirPlugin.Escaped, "kubernetes.io~configmap", "kubernetes.io~secret", "kubernetes.io~downward-api", "kubernetes.io~projected"];
 
+    /// <summary>How long one step may take. Source: volumemanager, podAttachAndMountTimeout.</summary>
+    private static readonly TimeSpan Limit = TimeSpan.FromSeconds(123);
+
     /// <summary>Tears down all; safe to call again. Volumes are done side by side, each on its own key.</summary>
     /// <exception cref="IOException">Something is still mounted or cannot be removed; all else is done.</exception>
     public async Task RunAsync(PodUid uid, CancellationToken cancellationToken)
     {
         string podKey = uid.Value + "/";
-        List<Item> items = await host.Work.RunAsync(podKey, () => Find(uid), cancellationToken);
-        Task[] each = [.. items.Select(i => host.Work.RunAsync($"{uid}/{i.Volume}", () => Remove(uid, i), cancellationToken))];
+        List<Item> items = await host.Work.RunWithinAsync(podKey, Limit, () => Find(uid), cancellationToken);
+        Task[] each = [.. items.Select(i => host.Work.RunWithinAsync($"{uid}/{i.Volume}", Limit, () => Remove(uid, i), cancellationToken))];
         try
         {
             await Task.WhenAll(each);
@@ -31,7 +34,7 @@ internal sealed class VolumeTearDown(VolumeHost host)
             throw new IOException(string.Join("; ", each.Where(t => t.IsFaulted).Select(t => t.Exception!.InnerException!.Message)));
         }
 
-        await host.Work.RunAsync(podKey, () => RemoveEmptyParents(uid), cancellationToken);
+        await host.Work.RunWithinAsync(podKey, Limit, () => RemoveEmptyParents(uid), cancellationToken);
     }
 
     /// <summary>True where volumes or mounts of the pod are found. Reads only the root directory's file system and the mount table.</summary>

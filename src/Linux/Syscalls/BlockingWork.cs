@@ -6,9 +6,9 @@ public sealed record BlockingWorkOptions
     /// <summary>How many calls may run at once, those that hang not counted.</summary>
     public int MaximumThreads { get; init; } = 16;
     /// <summary>How many calls may hang before new ones wait.</summary>
-    public int MaximumHanging { get; init; } = 256;
+    public int MaximumHanging { get; init; } = 1024;
     /// <summary>A call that runs longer than this is taken to hang and its place goes to the next.</summary>
-    public TimeSpan HangsAfter { get; init; } = TimeSpan.FromSeconds(10);
+    public TimeSpan HangsAfter { get; init; } = TimeSpan.FromSeconds(1);
     /// <summary>How long a thread without work stays.</summary>
     public TimeSpan IdleThreadLife { get; init; } = TimeSpan.FromSeconds(10);
 }
@@ -91,6 +91,33 @@ public sealed class BlockingWork : IDisposable
     {
         ArgumentNullException.ThrowIfNull(call);
         return RunAsync(key, () => { call(); return true; }, cancellationToken);
+    }
+
+    /// <summary>As <see cref="RunAsync{T}"/>, with an end to the wait.</summary>
+    /// <param name="key">What may hang.</param>
+    /// <param name="limit">The longest wait, that for earlier calls of the key included.</param>
+    /// <param name="call">The call; begun, it goes on unseen after the limit.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    /// <exception cref="KernelSilentException">The limit has passed.</exception>
+    public async Task<T> RunWithinAsync<T>(string key, TimeSpan limit, Func<T> call, CancellationToken cancellationToken)
+    {
+        using var deadline = new CancellationTokenSource(limit, _time);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, cancellationToken);
+        try
+        {
+            return await RunAsync(key, call, either.Token);
+        }
+        catch (OperationCanceledException) when (deadline.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
+        {
+            throw new KernelSilentException(key, limit);
+        }
+    }
+
+    /// <summary>As the other overload, for a call without a result.</summary>
+    public Task RunWithinAsync(string key, TimeSpan limit, Action call, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(call);
+        return RunWithinAsync(key, limit, () => { call(); return true; }, cancellationToken);
     }
 
     /// <summary>Ends idle threads and fails what has not begun. Calls that run are left to end by themselves.</summary>

@@ -112,7 +112,7 @@ internal sealed partial class KubeletComposition : IAsyncDisposable
         IServiceLister services = Services(api, loggers);
         IPodRuntime podRuntime = Own(new RuntimeManager(
             runtime, images, settings.Runtime,
-            new RuntimeManagerNeeds(podEvents, objects, services, nodeInfo, probes, paths, new SubPathBinder(paths, mounter, blocking), (name, token) => RuntimeHandlerAsync(api, name, token),
+            new RuntimeManagerNeeds(podEvents, objects, services, nodeInfo, probes, paths, new SubPathBinder(paths, mounter, blocking), blocking, (name, token) => RuntimeHandlerAsync(api, name, token),
                 new EnvironmentFiles(blocking)),
             time, loggers.CreateLogger<RuntimeManager>()));
         var pleg = new PodLifecycleEventGenerator(podRuntime, cache, RelistOptions.Default, time, loggers.CreateLogger<PodLifecycleEventGenerator>());
@@ -128,7 +128,7 @@ internal sealed partial class KubeletComposition : IAsyncDisposable
         ICgroupManager cgroups = settings.CgroupDriver == CgroupDriver.Systemd
             ? new SystemdCgroupManager(tree, new SystemdUnits(SystemdUnits.DefaultSockets, time))
             : new CgroupfsManager(tree);
-        var podCgroups = new PodCgroupManager(cgroups, settings.Cgroups, UpdateSharesAsync);
+        var podCgroups = new PodCgroupManager(cgroups, settings.Cgroups, blocking, UpdateSharesAsync);
 
         // Node status and lease.
         var reporter = heartbeat is null ? null : new NodeStatusReporter(
@@ -144,7 +144,7 @@ internal sealed partial class KubeletComposition : IAsyncDisposable
             uid => workers!.IsTerminationRequested(uid), () => reporter?.Pressures ?? [], standalone: api is null);
         var syncer = new PodSyncer(
             new PodSyncParts(podRuntime, volumes, objects, probes, podCgroups, admission),
-            new PodSyncSurroundings(pleg, cache, statuses, nodeInfo, podEvents, new StartGate(StartWidth, StartCountsFor, time), paths),
+            new PodSyncSurroundings(pleg, cache, statuses, nodeInfo, podEvents, new StartGate(StartWidth, StartCountsFor, time), paths, blocking),
             time, loggers.CreateLogger<PodSyncer>());
         workers = new PodWorkers(syncer, cache.AnythingRunning, time, loggers.CreateLogger<PodWorkers>(), _stop.Token);
         _active = new ActivePods(pods, workers.IsTerminationRequested);
@@ -160,7 +160,7 @@ internal sealed partial class KubeletComposition : IAsyncDisposable
         // Without an answering runtime there is nothing to list: that is the node's NotReady, not a reason to restart the agent.
         LoopProgress relists = Own(watchdog.Register("PLEG", PlegLimit, () => !_runtimeState.State.IsReady(time)));
         var housekeeper = new Housekeeper(
-            new HousekeepingParts(workers, cache, podRuntime, volumes, podCgroups, paths), () => kinds.Count > 0 && merger.AllReady && loop.Idle, loggers.CreateLogger<Housekeeper>());
+            new HousekeepingParts(workers, cache, podRuntime, volumes, podCgroups, paths, blocking, time), () => kinds.Count > 0 && merger.AllReady && loop.Idle, loggers.CreateLogger<Housekeeper>());
 
         // Who wakes whom.
         pleg.PodChanged += uid =>
@@ -198,7 +198,7 @@ internal sealed partial class KubeletComposition : IAsyncDisposable
 
         // HTTP.
         _server = Server(settings, new KubeletServerContent(
-            new ServedPods(pods, cache, statuses, podRuntime), new CriContainerStreams(runtime), new ContainerLogReader(_inotify, time),
+            new ServedPods(pods, cache, statuses, podRuntime), new CriContainerStreams(runtime), new ContainerLogReader(_inotify, blocking, time),
             [new HealthCheck("syncloop", () => pleg.Unhealthy is { } sick ? sick : null)])
         {
             Metrics = metrics,
@@ -210,7 +210,7 @@ internal sealed partial class KubeletComposition : IAsyncDisposable
         _loops.Add(token => RunSourcesAsync(merger, api, heartbeat, nodeInfo, pleg, loggers, token));
         _loops.Add(_loop.RunAsync);
         _loops.Add(housekeeper.RunAsync);
-        var garbage = new ContainerGarbageCollector(runtime, paths, settings.DeadContainersPerContainer, loggers.CreateLogger<ContainerGarbageCollector>());
+        var garbage = new ContainerGarbageCollector(runtime, paths, blocking, settings.DeadContainersPerContainer, loggers.CreateLogger<ContainerGarbageCollector>());
         _loops.Add(token => CollectGarbageAsync(garbage, podRuntime, uid => !(merger.AllReady && loop.Idle) || workers.StateOf(uid) is not null, token));
         _loops.Add(token => EventsAsync(runtimeConnection, pleg, loggers, token));
         if (reporter is not null && heartbeat is not null)
@@ -255,7 +255,9 @@ internal sealed partial class KubeletComposition : IAsyncDisposable
         List<Task> sources = [];
         if (_settings.StaticPodPath is { } path)
         {
-            sources.Add(new StaticFilePodSource(path, _settings.Node.NodeName, _settings.FileCheckFrequency, _inotify, _time, loggers.CreateLogger<StaticFilePodSource>()).RunAsync(merger, cancellationToken));
+            // Its first look is a read of a folder: one that does not answer keeps no other source from starting.
+            var files = new StaticFilePodSource(path, _settings.Node.NodeName, _settings.FileCheckFrequency, _inotify, _time, loggers.CreateLogger<StaticFilePodSource>());
+            sources.Add(Task.Run(() => files.RunAsync(merger, cancellationToken), CancellationToken.None));
         }
 
         if (_settings.StaticPodUrl is { } url)

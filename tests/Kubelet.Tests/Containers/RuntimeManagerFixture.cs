@@ -22,6 +22,8 @@ namespace NodeAgent.Kubelet.Tests.Containers;
 internal sealed class RuntimeManagerFixture : IPodEventRecorder, IServiceLister, IProbeManager, IAsyncDisposable
 {
     private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("runtime");
+    internal BlockingWork Work => _work;
+
     private readonly BlockingWork _work = new();
     private readonly CriConnection _connection;
 
@@ -34,7 +36,7 @@ internal sealed class RuntimeManagerFixture : IPodEventRecorder, IServiceLister,
             new ContainerLimitsOptions(8L << 30, true, 100_000, true, false, []), new DnsOptions(["10.96.0.10"], "cluster.local", resolvConf), "/var/lib/kubelet/seccomp", false);
         Manager = new RuntimeManager(
             Runtime, new ImageServiceClient(_connection), new RuntimeManagerOptions(config, ImageOptions.Default, TimeSpan.FromMinutes(5)),
-            new RuntimeManagerNeeds(this, Objects, this, new FakeNodeInfo(), this, Paths, new SubPathBinder(Paths, new Mounter(), _work), (name, _) => Task.FromResult(name), new EnvironmentFiles(_work)),
+            new RuntimeManagerNeeds(this, Objects, this, new FakeNodeInfo(), this, Paths, new SubPathBinder(Paths, new Mounter(), _work), _work, (name, _) => Task.FromResult(name), new EnvironmentFiles(_work)),
             TimeProvider.System, NullLogger<RuntimeManager>.Instance);
     }
 

@@ -1,6 +1,7 @@
 using System.Text;
 using NodeAgent.Kubelet.Logs;
 using NodeAgent.Linux.Inotify;
+using NodeAgent.Linux.Syscalls;
 
 namespace NodeAgent.Kubelet.Tests.Logs;
 
@@ -9,6 +10,7 @@ public sealed class ContainerLogReaderTests : IDisposable
     private const string T1 = "2026-01-02T03:04:05.123456789Z", T2 = "2026-01-02T03:04:06Z", T3 = "2026-01-02T03:04:07.5Z";
     private static readonly string Lines = $"{T1} stdout F one\n{T2} stderr F two\n{T3} stdout P thr\n{T3} stdout F ee\n";
     private readonly string _folder = Directory.CreateTempSubdirectory("logs-").FullName;
+    private readonly BlockingWork _work = new();
     private readonly InotifyWatcher _inotify = new();
 
     private string LogFile => _folder + "/0.log";
@@ -16,6 +18,7 @@ public sealed class ContainerLogReaderTests : IDisposable
     public void Dispose()
     {
         _inotify.Dispose();
+        _work.Dispose();
         Directory.Delete(_folder, recursive: true);
     }
 
@@ -23,7 +26,7 @@ public sealed class ContainerLogReaderTests : IDisposable
     {
         File.WriteAllText(LogFile, content ?? Lines);
         Sink sink = new();
-        await new ContainerLogReader(_inotify, TimeProvider.System).ReadAsync(LogFile, options, _ => new(false), sink, default);
+        await new ContainerLogReader(_inotify, _work, TimeProvider.System).ReadAsync(LogFile, options, _ => new(false), sink, default);
         return sink.Text;
     }
 
@@ -79,7 +82,7 @@ public sealed class ContainerLogReaderTests : IDisposable
         File.WriteAllText(LogFile, $"{T1} stdout F one\n");
         Sink sink = new();
         bool running = true;
-        Task reading = new ContainerLogReader(_inotify, TimeProvider.System).ReadAsync(LogFile, new() { Follow = true }, _ => new(Volatile.Read(ref running)), sink, default);
+        Task reading = new ContainerLogReader(_inotify, _work, TimeProvider.System).ReadAsync(LogFile, new() { Follow = true }, _ => new(Volatile.Read(ref running)), sink, default);
         await sink.UntilAsync("one\n");
         File.AppendAllText(LogFile, $"{T1} stdout F two\n");
         await sink.UntilAsync("one\ntwo\n");
@@ -96,7 +99,7 @@ public sealed class ContainerLogReaderTests : IDisposable
     {
         File.WriteAllText(LogFile, "");
         using CancellationTokenSource gone = new();
-        Task reading = new ContainerLogReader(_inotify, TimeProvider.System).ReadAsync(LogFile, new() { Follow = true }, _ => new(true), new Sink(), gone.Token);
+        Task reading = new ContainerLogReader(_inotify, _work, TimeProvider.System).ReadAsync(LogFile, new() { Follow = true }, _ => new(true), new Sink(), gone.Token);
         await gone.CancelAsync();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => reading.WaitAsync(TimeSpan.FromSeconds(10)));
     }

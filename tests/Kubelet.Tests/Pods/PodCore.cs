@@ -169,7 +169,7 @@ internal sealed class PodCore : IAsyncDisposable
                 new ContainerLimitsOptions(8L << 30, true, 100_000, true, false, []), new DnsOptions(["10.96.0.10"], "cluster.local", ""), "/var/lib/kubelet/seccomp", false);
             _manager = new RuntimeManager(
                 new RuntimeServiceClient(_connection), new ImageServiceClient(_connection), new RuntimeManagerOptions(config, ImageOptions.Default, TimeSpan.FromMinutes(5)),
-                new RuntimeManagerNeeds(Events, objects, new NoServicesHere(), node, probes, core.Paths, new SubPathBinder(core.Paths, new Mounter(), _work), (name, _) => Task.FromResult(name), new EnvironmentFiles(_work)),
+                new RuntimeManagerNeeds(Events, objects, new NoServicesHere(), node, probes, core.Paths, new SubPathBinder(core.Paths, new Mounter(), _work), _work, (name, _) => Task.FromResult(name), new EnvironmentFiles(_work)),
                 time, NullLogger<RuntimeManager>.Instance);
             var cache = new PodStatusCache();
             _pleg = new PodLifecycleEventGenerator(_manager, cache, RelistOptions.Default, time, NullLogger<PodLifecycleEventGenerator>.Instance);
@@ -180,14 +180,14 @@ internal sealed class PodCore : IAsyncDisposable
             NoVolumes volumes = core.Volumes;
             var syncer = new PodSyncer(
                 new PodSyncParts(_manager, volumes, objects, probes, cgroups, new AdmitAll()),
-                new PodSyncSurroundings(_pleg, cache, Statuses, node, Events, new StartGate(4, TimeSpan.FromSeconds(10), time), core.Paths),
+                new PodSyncSurroundings(_pleg, cache, Statuses, node, Events, new StartGate(4, TimeSpan.FromSeconds(10), time), core.Paths, _work),
                 time, NullLogger<PodSyncer>.Instance);
             workers = new PodWorkers(syncer, cache.AnythingRunning, time, NullLogger<PodWorkers>.Instance, _stop.Token);
             Workers = workers;
             SyncLoop? loop = null;
             Merger = new PodSourceMerger([PodSourceKind.Api], u => loop!.Post(u), _ => { });
             _loop = loop = new SyncLoop(pods, workers, Statuses, () => { }, NullLogger<SyncLoop>.Instance);
-            _housekeeper = new Housekeeper(new HousekeepingParts(workers, cache, _manager, volumes, cgroups, core.Paths), () => Merger.AllReady && loop.Idle, NullLogger<Housekeeper>.Instance);
+            _housekeeper = new Housekeeper(new HousekeepingParts(workers, cache, _manager, volumes, cgroups, core.Paths, _work, time), () => Merger.AllReady && loop.Idle, NullLogger<Housekeeper>.Instance);
             _pleg.PodChanged += workers.Wake;
             _pleg.Relisted += _housekeeper.Request;
             _loop.PodRemoved += _ => _housekeeper.Request();

@@ -2,6 +2,7 @@ using NodeAgent.Kubelet.Pods;
 using NodeAgent.Kubelet.Resources;
 using NodeAgent.Kubernetes.Objects;
 using NodeAgent.Linux.Cgroups;
+using NodeAgent.Linux.Syscalls;
 
 namespace NodeAgent.Kubelet.Tests.Resources;
 
@@ -107,7 +108,8 @@ public sealed class PodResourcesTests
     public async Task A_pod_is_ensured_listed_and_removed_whatever_its_class()
     {
         FakeCgroups cgroups = new(CgroupDriver.Systemd);
-        PodCgroupManager manager = new(cgroups, new CgroupOptions { CgroupRoot = "/nodeagent-test" });
+        using BlockingWork work = new();
+        PodCgroupManager manager = new(cgroups, new CgroupOptions { CgroupRoot = "/nodeagent-test" }, work);
         Pod pod = PodOf([With("a", "cpu=100m", "")]);
         Assert.Equal("/nodeagent_test.slice/nodeagent_test-kubepods.slice/nodeagent_test-kubepods-burstable.slice/nodeagent_test-kubepods-burstable-pod11_22.slice",
             manager.CgroupParent(pod));

@@ -13,6 +13,7 @@ using NodeAgent.Kubernetes.Metrics;
 using NodeAgent.Kubernetes.Objects;
 using NodeAgent.Kubernetes.Serialization;
 using NodeAgent.Linux.Inotify;
+using NodeAgent.Linux.Syscalls;
 
 namespace NodeAgent.Kubelet.Tests.Server;
 
@@ -20,6 +21,7 @@ namespace NodeAgent.Kubelet.Tests.Server;
 public sealed class KubeletServerTests : IAsyncLifetime, IServedPods, IContainerStreams, IRequestAuthorizer
 {
     private readonly string _folder = Directory.CreateTempSubdirectory("server-").FullName;
+    private readonly BlockingWork _work = new();
     private readonly InotifyWatcher _inotify = new();
     private readonly TcpListener _backend = new(IPAddress.Loopback, 0);
     private readonly Pod _pod = TestPods.Pod() with
@@ -50,7 +52,7 @@ public sealed class KubeletServerTests : IAsyncLifetime, IServedPods, IContainer
         };
         RequestAuthenticator authenticator = new(options, () => new ClientCABundle(options.ClientCAFile, TimeProvider.System).Current, null, TimeProvider.System,
             NullLogger<RequestAuthenticator>.Instance);
-        KubeletServerContent content = new(this, this, new ContainerLogReader(_inotify, TimeProvider.System), []) { Metrics = new MetricsRegistry(), ProbeMetrics = new MetricsRegistry() };
+        KubeletServerContent content = new(this, this, new ContainerLogReader(_inotify, _work, TimeProvider.System), []) { Metrics = new MetricsRegistry(), ProbeMetrics = new MetricsRegistry() };
         _server = new KubeletServer(options, new KubeletServerSecurity(new FileServingCertificate(certificate, key, TimeProvider.System), authenticator, this), content,
             NullLoggerFactory.Instance, TimeProvider.System);
         await _server.StartAsync(default);
@@ -61,6 +63,7 @@ public sealed class KubeletServerTests : IAsyncLifetime, IServedPods, IContainer
         await _server.DisposeAsync();
         _backend.Stop();
         _inotify.Dispose();
+        _work.Dispose();
         Directory.Delete(_folder, recursive: true);
     }
 
