@@ -98,8 +98,14 @@ public sealed partial class Housekeeper(HousekeepingParts parts, Func<bool> allS
         removals.AddRange(onDisk.Where(uid => !handled.Contains(uid)).Select(uid => Once("folder", uid, () => RemoveFoldersAsync(uid, cancellationToken))));
         removals.AddRange(cgroups.Where(uid => !handled.Contains(uid)).Select(uid => Once("cgroup", uid, () => parts.Cgroups.RemoveAsync(uid, cancellationToken))));
         // One pod that cannot be removed yet keeps no other from being removed.
-        await Task.WhenAny(Task.WhenAll(removals), Task.Delay(RemovalsCountFor, parts.Time, cancellationToken));
-        cancellationToken.ThrowIfCancellationRequested();
+        try
+        {
+            await Task.WhenAll(removals).WaitAsync(RemovalsCountFor, parts.Time, cancellationToken);
+        }
+        catch (TimeoutException)
+        {
+            // They go on, and are told of where they fail.
+        }
     }
 
     // What hangs since an earlier pass is not begun a second time.

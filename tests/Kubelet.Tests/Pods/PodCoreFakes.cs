@@ -169,7 +169,11 @@ internal sealed class NoVolumes : IVolumeManager
     public Task<ImmutableDictionary<string, MountedVolume>> MountAsync(Pod pod, CancellationToken cancellationToken) =>
         Fails is not null ? throw new VolumeSetupException("data", Fails) : Task.FromResult(ImmutableDictionary<string, MountedVolume>.Empty);
 
-    public Task UnmountAsync(PodUid uid, CancellationToken cancellationToken) => Task.CompletedTask;
+    /// <summary>Where it is set, tearing this pod's volumes down does not come back.</summary>
+    public PodUid? Frozen { get; set; }
+
+    public Task UnmountAsync(PodUid uid, CancellationToken cancellationToken) =>
+        uid == Frozen ? Task.Delay(Timeout.InfiniteTimeSpan, cancellationToken) : Task.CompletedTask;
 
     public bool HasMounts(PodUid uid) => false;
 }

@@ -267,6 +267,23 @@ public sealed class PodCoreTests
     }
 
     [Fact]
+    public async Task A_folder_that_cannot_be_torn_down_keeps_no_other_from_being_removed()
+    {
+        await using PodCore core = await RunningAsync();
+        // In the order of names the frozen one comes first.
+        string frozen = core.Paths.Pod(new PodUid("0-frozen")), gone = core.Paths.Pod(new PodUid("z-gone"));
+        Directory.CreateDirectory(frozen);
+        Directory.CreateDirectory(gone);
+        core.Volumes.Frozen = new PodUid("0-frozen");
+        await core.UntilAsync(() => !Directory.Exists(gone), "the folder of the other pod that is gone is removed");
+        Assert.True(Directory.Exists(frozen));
+        string later = core.Paths.Pod(new PodUid("y-later"));
+        Directory.CreateDirectory(later);
+        await core.UntilAsync(() => !Directory.Exists(later), "the next pass removes what came later");
+        Assert.True(Directory.Exists(frozen));
+    }
+
+    [Fact]
     public async Task What_carries_no_labels_of_ours_is_left_alone()
     {
         await using PodCore core = await RunningAsync();

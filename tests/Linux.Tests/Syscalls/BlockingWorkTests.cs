@@ -86,4 +86,21 @@ public sealed class BlockingWorkTests
         await Assert.ThrowsAsync<InvalidOperationException>(() => work.RunAsync("k", () => throw new InvalidOperationException(), default));
         Assert.Equal(7, await work.RunAsync("k", () => 7, default).WaitAsync(Patience));
     }
+
+    [Fact]
+    public async Task Who_waits_for_a_silent_kernel_hears_what_is_silent_and_the_key_is_free_again_when_it_answers()
+    {
+        var time = new FakeTimeProvider();
+        using var work = new BlockingWork(new BlockingWorkOptions(), time);
+        using var frozen = new ManualResetEventSlim();
+        using var began = new ManualResetEventSlim();
+        Task silent = work.RunWithinAsync("/mnt/dead", TimeSpan.FromSeconds(120), () => { began.Set(); frozen.Wait(); }, default);
+        Assert.True(began.Wait(Patience));
+        time.Advance(TimeSpan.FromSeconds(121));
+        KernelSilentException told = await Assert.ThrowsAsync<KernelSilentException>(() => silent.WaitAsync(Patience));
+        Assert.Contains("/mnt/dead", told.Message, StringComparison.Ordinal);
+        Assert.Contains("120 s", told.Message, StringComparison.Ordinal);
+        frozen.Set();
+        Assert.Equal(1, await work.RunWithinAsync("/mnt/dead", TimeSpan.FromSeconds(120), () => 1, default).WaitAsync(Patience));
+    }
 }

@@ -147,6 +147,11 @@ public sealed class Workloads(NodeCluster cluster, string space)
         return answer.Succeeded ? answer.Output.Trim() : throw new InvalidOperationException($"{pod} got no answer from {address}:{port}: {answer.Error.Trim()} {answer.Status}");
     }
 
+    /// <summary>What events tell of an object: "Reason: message", oldest first.</summary>
+    public async Task<IReadOnlyList<string>> EventsAsync(string name) =>
+        [.. (await GetJsonAsync($"/api/v1/namespaces/{space}/events?fieldSelector=involvedObject.name%3D{name}"))["items"]!.AsArray()
+            .Select(item => $"{item!["reason"]}: {item["message"] ?? item["note"]}")];
+
     /// <summary>Whether the pod is Ready and not on its way out.</summary>
     public static bool IsReady(Pod pod) => pod.Metadata.DeletionTimestamp is null
         && pod.Status.Conditions.Any(condition => condition is { Type: "Ready", Status: "True" });

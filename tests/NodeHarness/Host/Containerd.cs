@@ -23,6 +23,10 @@ public sealed class Containerd(HarnessOptions options) : IDisposable
 
     private string ConfigurationFile => Path.Combine(options.Folder, "containerd.toml");
 
+    private string PluginFolder => Path.Combine(options.Folder, "cni-bin");
+
+    private string HangMark => Path.Combine(options.Folder, "network-hangs");
+
     private string NetworkFolder => Path.Combine(options.Folder, "cni");
 
     /// <summary>The program: $CONTAINERD_BINARY, or the host's.</summary>
@@ -33,6 +37,7 @@ public sealed class Containerd(HarnessOptions options) : IDisposable
     {
         File.WriteAllText(ConfigurationFile, Configuration());
         WriteNetwork();
+        LinkPlugins();
         await RestartAsync();
     }
 
@@ -72,6 +77,33 @@ public sealed class Containerd(HarnessOptions options) : IDisposable
         else File.Delete(Path.Combine(NetworkFolder, "10-net.conflist"));
     }
 
+    /// <summary>Pods whose name begins with "hang" get no network while this lasts: the plugin does not come back.</summary>
+    public void HangNetworkOfSomePods()
+    {
+        string wrapper = Path.Combine(PluginFolder, "portmap");
+        File.WriteAllText(HangMark, "");
+        // A new file and not the link's target: that one belongs to the host.
+        File.Delete(wrapper);
+        File.WriteAllText(wrapper, $"""
+            #!/bin/sh
+            case "$CNI_COMMAND;$CNI_ARGS" in
+            *ADD*K8S_POD_NAME=hang*) while [ -e "{HangMark}" ]; do sleep 0.2; done ;;
+            esac
+            exec "{Requirements.CniPlugins}/portmap" "$@"
+
+            """);
+        File.SetUnixFileMode(wrapper, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+    }
+
+    /// <summary>Lets them go on.</summary>
+    public void StopHangingNetwork()
+    {
+        File.Delete(HangMark);
+        string wrapper = Path.Combine(PluginFolder, "portmap");
+        File.Delete(wrapper);
+        File.CreateSymbolicLink(wrapper, Path.Combine(Requirements.CniPlugins!, "portmap"));
+    }
+
     /// <summary>Stops and removes every sandbox (as the node's end does not), then stops containerd.</summary>
     public async Task RemoveAllAsync()
     {
@@ -90,6 +122,18 @@ public sealed class Containerd(HarnessOptions options) : IDisposable
 
     /// <inheritdoc/>
     public void Dispose() => _connection?.Dispose();
+
+    // A folder of our own: tests put plugins that misbehave in the place of the host's.
+    private void LinkPlugins()
+    {
+        Directory.CreateDirectory(PluginFolder);
+        foreach (string plugin in Directory.EnumerateFiles(Requirements.CniPlugins!))
+        {
+            string link = Path.Combine(PluginFolder, Path.GetFileName(plugin));
+            File.Delete(link);
+            File.CreateSymbolicLink(link, plugin);
+        }
+    }
 
     private void WriteNetwork()
     {
@@ -120,7 +164,7 @@ public sealed class Containerd(HarnessOptions options) : IDisposable
           [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
             runtime_type = "io.containerd.runc.v2"
           [plugins."io.containerd.grpc.v1.cri".cni]
-            bin_dir = "{Requirements.CniPlugins}"
+            bin_dir = "{PluginFolder}"
             conf_dir = "{NetworkFolder}"
         """;
 
