@@ -141,7 +141,8 @@ public sealed class PodResourcesTests
     {
         FakeCgroups cgroups = new(CgroupDriver.Cgroupfs);
         List<bool> existed = [];
-        PodCgroupManager manager = new(cgroups, new CgroupOptions { HugePageSizes = [2 << 20, 1 << 30] }, _ =>
+        using BlockingWork work = new();
+        PodCgroupManager manager = new(cgroups, new CgroupOptions { HugePageSizes = [2 << 20, 1 << 30] }, work, _ =>
         {
             existed.Add(cgroups.Limits.Count > 0);
             return Task.CompletedTask;
