@@ -102,23 +102,24 @@ public sealed partial class PodSyncer(PodSyncParts parts, PodSyncSurroundings no
     private async Task<PodPassResult> StartAsync(Pod pod, PodMemory memory, RuntimePodStatus observed, CancellationToken cancellationToken)
     {
         parts.Objects.RegisterPod(pod);
+        await PrepareAsync(pod, cancellationToken);
+        ImmutableDictionary<string, MountedVolume> volumes;
+        try
+        {
+            // Before its turn: a volume that does not answer takes no place among the starts.
+            volumes = await parts.Volumes.MountAsync(pod, cancellationToken);
+            memory.VolumeFailures = 0;
+        }
+        catch (VolumeSetupException e)
+        {
+            node.Events.Record(pod, null, "Warning", "FailedMount", e.Message);
+            LogVolume(pod.Ref, e.Message);
+            return new PodPassResult(PodPassOutcome.Again, Jitter(VolumeRetry * Math.Pow(2, Math.Min(memory.VolumeFailures++, 5))));
+        }
+
         StartGate.Ticket? turn = observed.AnythingRunning || pod.IsCritical ? null : await node.Starts.EnterAsync(cancellationToken);
         using (turn)
         {
-            await PrepareAsync(pod, cancellationToken);
-            ImmutableDictionary<string, MountedVolume> volumes;
-            try
-            {
-                volumes = await parts.Volumes.MountAsync(pod, cancellationToken);
-                memory.VolumeFailures = 0;
-            }
-            catch (VolumeSetupException e)
-            {
-                node.Events.Record(pod, null, "Warning", "FailedMount", e.Message);
-                LogVolume(pod.Ref, e.Message);
-                return new PodPassResult(PodPassOutcome.Again, Jitter(VolumeRetry * Math.Pow(2, Math.Min(memory.VolumeFailures++, 5))));
-            }
-
             parts.Probes.AddPod(pod);
             var request = new PodSyncRequest(pod, observed, volumes, parts.Cgroups.CgroupParent(pod), node.Node.HostIPs, node.Statuses.Get(pod.Uid), turn);
             // Should the pass break off, nobody knows what it did: the runtime is asked before the next one.
