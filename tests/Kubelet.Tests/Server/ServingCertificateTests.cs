@@ -8,6 +8,7 @@ using NodeAgent.Kubelet.Logs;
 using NodeAgent.Kubelet.Server;
 using NodeAgent.Kubernetes.Metrics;
 using NodeAgent.Linux.Inotify;
+using NodeAgent.Linux.Syscalls;
 using NodeAgent.Testing;
 
 namespace NodeAgent.Kubelet.Tests.Server;
@@ -30,10 +31,11 @@ public sealed class ServingCertificateTests : IDisposable
     {
         Write(_folder, "localhost");
         using InotifyWatcher inotify = new();
+        using BlockingWork work = new();
         KubeletServerOptions options = new() { NodeName = "n1", Address = IPAddress.Loopback, Port = 0, HealthzPort = 0, Anonymous = true };
         RequestAuthenticator authenticator = new(options, () => null, null, TimeProvider.System, NullLogger<RequestAuthenticator>.Instance);
         KubeletServerSecurity security = new(new FileServingCertificate(_folder + "/tls.crt", _folder + "/tls.key", TimeProvider.System), authenticator, new AlwaysAllowAuthorizer());
-        KubeletServerContent content = new(null!, null!, new ContainerLogReader(inotify, TimeProvider.System), []) { Metrics = new MetricsRegistry(), ProbeMetrics = new MetricsRegistry() };
+        KubeletServerContent content = new(null!, null!, new ContainerLogReader(inotify, work, TimeProvider.System), []) { Metrics = new MetricsRegistry(), ProbeMetrics = new MetricsRegistry() };
         await using KubeletServer server = new(options, security, content, NullLoggerFactory.Instance, TimeProvider.System);
         await server.StartAsync(default);
         using TcpClient tcp = new();
