@@ -54,7 +54,9 @@ public sealed partial class NodeLeaseController(IKubernetesClient client, NodeIn
             {
                 _lease = null; // changed or deleted by another: read it again
             }
-            catch (KubernetesException e)
+#pragma warning disable CA1031 // Whatever a try fails with (a credential plugin, a certificate file), the lease must be tried again.
+            catch (Exception e) when (!(e is OperationCanceledException && cancellationToken.IsCancellationRequested))
+#pragma warning restore CA1031
             {
                 OnFailure(e);
             }
@@ -124,7 +126,7 @@ public sealed partial class NodeLeaseController(IKubernetesClient client, NodeIn
     // After five failed tries in a row the next round begins soon, never later than a usual renewal.
     private TimeSpan FailureWait() => TimeSpan.FromMilliseconds(Math.Min(100 * Math.Pow(2, Math.Min(_failures / Tries, 6)), Math.Min(7000, duration.TotalMilliseconds / 4)));
 
-    private void OnFailure(KubernetesException e)
+    private void OnFailure(Exception e)
     {
         if (++_failures == 1)
         {

@@ -49,8 +49,12 @@ public static class NodeRegistration
             }
         }
 
-        return existing with { Metadata = existing.Metadata with { Labels = labels, Annotations = Annotations(options, existing.Metadata.Annotations) } };
+        return WithAnnotations(existing with { Metadata = existing.Metadata with { Labels = labels } }, options);
     }
+
+    /// <summary>An existing Node with the kubelet's annotations; its labels are put right at registration alone, so that others may change them after.</summary>
+    public static Node WithAnnotations(Node existing, NodeOptions options) =>
+        existing with { Metadata = existing.Metadata with { Annotations = Annotations(options, existing.Metadata.Annotations) } };
 
     /// <summary>Default labels, then --node-labels.</summary>
     public static Dictionary<string, string> Labels(NodeOptions options)

@@ -14,7 +14,7 @@ namespace NodeAgent.Kubelet.Nodes;
 public sealed record NodeStatusSources(IHostObserver Host, IHostNetwork Network, RuntimeStateMonitor Runtime, INodeImageSource Images, INodeHealth Health);
 
 /// <summary>
-/// Registers the Node (again where it was deleted) and keeps its status: looks every nodeStatusUpdateFrequency and at once when the
+/// Registers the Node once and keeps its status: looks every nodeStatusUpdateFrequency and at once when the
 /// runtime's readiness changes; writes on a change, else every nodeStatusReportFrequency.
 /// </summary>
 /// <param name="client">A client of its own for heartbeats, without rate limit.</param>
@@ -115,17 +115,15 @@ public sealed partial class NodeStatusReporter(
                 _loggedFailure = null;
                 return;
             }
-            catch (ApiException e) when (e.IsNotFound)
+            catch (ApiException e) when (e.IsNotFound && Registered)
             {
-                Registered = !options.RegisterNode;
-                if (options.RegisterNode)
-                {
-                    LogGone(options.NodeName);
-                    await RegisterAsync(cancellationToken);
-                    return;
-                }
+                // As upstream: who deletes a node takes it out of the cluster, and means it; only the next start registers it again.
+                LogGoneOnce();
+                return;
             }
-            catch (Exception e) when (e is KubernetesException or IOException or InvalidOperationException)
+#pragma warning disable CA1031 // A heartbeat that fails for whatever reason is no reason to end the agent; it is told and tried again.
+            catch (Exception e) when (!(e is OperationCanceledException && cancellationToken.IsCancellationRequested))
+#pragma warning restore CA1031
             {
                 LogFailureOnce(e);
                 if (attempt > 0 && HeartbeatFailures.CastDoubtOnConnections(e))
@@ -156,7 +154,9 @@ public sealed partial class NodeStatusReporter(
                 return true;
             }
         }
-        catch (Exception e) when (e is KubernetesException or IOException or InvalidOperationException)
+#pragma warning disable CA1031 // As for heartbeats.
+        catch (Exception e) when (!(e is OperationCanceledException && cancellationToken.IsCancellationRequested))
+#pragma warning restore CA1031
         {
             LogFailureOnce(e);
             return false;
@@ -197,7 +197,7 @@ public sealed partial class NodeStatusReporter(
     {
         NodeObservation seen = await ObserveAsync(info.Current?.Status.Addresses ?? [], cancellationToken);
         Node node = (useCache ? info.Current : null) ?? await client.GetAsync<Node>(null, options.NodeName, useCache ? "0" : null, cancellationToken);
-        Node wanted = NodeRegistration.Reconcile(node, options) with { Status = NodeStatusSetters.Apply(node.Status, options, seen) };
+        Node wanted = NodeRegistration.WithAnnotations(node, options) with { Status = NodeStatusSetters.Apply(node.Status, options, seen) };
         info.Computed(wanted.Status);
         bool changed = NodeStatusChange.Between(node.Status, wanted.Status) || !SameMetadata(node, wanted);
         long now = time.GetTimestamp();
@@ -298,6 +298,15 @@ public sealed partial class NodeStatusReporter(
 
     private static TimeSpan Jittered(TimeSpan period) => period * (1 + (0.04 * Random.Shared.NextDouble()));
 
+    private void LogGoneOnce()
+    {
+        if (_loggedFailure != "gone")
+        {
+            _loggedFailure = "gone";
+            LogGone(options.NodeName);
+        }
+    }
+
     private void LogFailureOnce(Exception e)
     {
         if (_loggedFailure != e.Message)
@@ -310,7 +319,7 @@ public sealed partial class NodeStatusReporter(
     [LoggerMessage(3011, LogLevel.Information, "Node {Node} is registered")]
     private partial void LogRegistered(string node);
 
-    [LoggerMessage(3012, LogLevel.Warning, "Node {Node} is gone from the API server; it is registered again")]
+    [LoggerMessage(3012, LogLevel.Warning, "Node {Node} was deleted from the API server; restart the agent to register it again")]
     private partial void LogGone(string node);
 
     [LoggerMessage(3013, LogLevel.Warning, "Status of node {Node} cannot be written: {Cause}")]

@@ -22,6 +22,10 @@ public sealed class QosContainerManager(ICgroupManager cgroups, CgroupOptions op
         options.HugePageSizes.ToImmutableSortedDictionary(CgroupLimits.HugePageSizeName, _ => -1L);
     private readonly SemaphoreSlim _oneAtATime = new(1);
     private long? _lastShares;
+    private CgroupLimits? _kubepods;
+
+    /// <summary>Why the pods' common limit is not in force; null while it is. Tried again with each update.</summary>
+    public string? AllocatableError { get; private set; }
 
     /// <summary>Makes the tree and enforces reservations. Call once, before the first pod.</summary>
     /// <exception cref="CgroupException">A cgroup cannot be made or changed, or a reserved one does not exist.</exception>
@@ -44,7 +48,8 @@ public sealed class QosContainerManager(ICgroupManager cgroups, CgroupOptions op
 
         bool enforce = options.EnforceNodeAllocatable.Contains("pods");
         IReadOnlyDictionary<string, Quantity> podsMayUse = enforce ? NodeAllocatable.ForPods(capacity, options.Reservations) : capacity;
-        await cgroups.EnsureAsync(_names.Kubepods, PodCgroupLimits.ForReservation(podsMayUse, compressibleOnly: false), cancellationToken);
+        _kubepods = PodCgroupLimits.ForReservation(podsMayUse, compressibleOnly: false);
+        await EnforceAllocatableAsync(mayFail: cgroups.Exists(_names.Kubepods), cancellationToken);
         await cgroups.EnsureAsync(_names.BestEffort, new CgroupLimits { CpuShares = CgroupUnits.MinimumShares, HugePages = _unlimitedHugePages }, cancellationToken);
         await cgroups.EnsureAsync(_names.Burstable, new CgroupLimits { HugePages = _unlimitedHugePages }, cancellationToken);
         await EnforceReservedAsync("system-reserved", options.SystemReservedCgroup, options.Reservations.SystemReserved, cancellationToken);
@@ -62,6 +67,11 @@ public sealed class QosContainerManager(ICgroupManager cgroups, CgroupOptions op
         await _oneAtATime.WaitAsync(cancellationToken);
         try
         {
+            if (AllocatableError is not null)
+            {
+                await EnforceAllocatableAsync(mayFail: true, cancellationToken);
+            }
+
             CgroupLimits burstable = PodCgroupLimits.ForBurstable(pods.Active, ImmutableSortedDictionary<string, long>.Empty);
             if (_lastShares != burstable.CpuShares)
             {
@@ -72,6 +82,20 @@ public sealed class QosContainerManager(ICgroupManager cgroups, CgroupOptions op
         finally
         {
             _oneAtATime.Release();
+        }
+    }
+
+    // Running pods may use more than a lower limit allows; v1 then refuses it. They go on, and the limit comes when they use less.
+    private async Task EnforceAllocatableAsync(bool mayFail, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await cgroups.EnsureAsync(_names.Kubepods, _kubepods!, cancellationToken);
+            AllocatableError = null;
+        }
+        catch (CgroupException e) when (mayFail)
+        {
+            AllocatableError = e.Message;
         }
     }
 

@@ -1,6 +1,5 @@
 using System.Globalization;
 using System.Net;
-using System.Net.NetworkInformation;
 using System.Net.Sockets;
 
 namespace NodeAgent.Linux.Network;
@@ -60,8 +59,7 @@ public interface IHostNetwork
 public sealed class HostNetwork : IHostNetwork
 {
     /// <inheritdoc/>
-    public IReadOnlyList<IPAddress> AllAddresses() =>
-        [.. NetworkInterface.GetAllNetworkInterfaces().SelectMany(i => i.GetIPProperties().UnicastAddresses).Select(a => a.Address)];
+    public IReadOnlyList<IPAddress> AllAddresses() => [.. InterfaceAddresses.Read().Select(a => a.Address)];
 
     /// <inheritdoc/>
     public IPAddress? DefaultRouteAddress(AddressFamily family)
@@ -69,9 +67,8 @@ public sealed class HostNetwork : IHostNetwork
         string file = family == AddressFamily.InterNetwork ? "/proc/net/route" : "/proc/net/ipv6_route";
         string text = File.Exists(file) ? File.ReadAllText(file) : "";
         IReadOnlyList<string> names = family == AddressFamily.InterNetwork ? DefaultRoute.InterfacesV4(text) : DefaultRoute.InterfacesV6(text);
-        NetworkInterface[] all = NetworkInterface.GetAllNetworkInterfaces();
-        return names.SelectMany(n => all.Where(i => i.Name == n))
-            .SelectMany(i => i.GetIPProperties().UnicastAddresses)
+        IReadOnlyList<InterfaceAddress> all = InterfaceAddresses.Read();
+        return names.SelectMany(n => all.Where(a => a.Interface == n))
             .Select(a => a.Address)
             .FirstOrDefault(a => a.AddressFamily == family && IsGlobal(a));
     }

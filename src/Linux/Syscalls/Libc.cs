@@ -20,6 +20,14 @@ internal static unsafe partial class Libc
     [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     internal static partial int umount2(string target, int flags);
 
+    internal const ushort AF_INET6 = 10;
+
+    [LibraryImport("libc", SetLastError = true)]
+    internal static partial int getifaddrs(Network.IfAddrs** list);
+
+    [LibraryImport("libc")]
+    internal static partial void freeifaddrs(Network.IfAddrs* list);
+
     [LibraryImport("libc", SetLastError = true)]
     internal static partial nint syscall(long number, nint a, byte* b, void* c, nint d);
 

@@ -54,6 +54,7 @@ internal sealed partial class KubeletComposition : IAsyncDisposable
     private readonly List<IDisposable> _owned = [];
     private readonly KubeletServer _server;
     private readonly QosContainerManager _qos;
+    private readonly NodeEvents _nodeEvents;
     private readonly ActivePods _active;
     private readonly RuntimeStateMonitor _runtimeState;
     private readonly SyncLoop _loop;
@@ -82,6 +83,7 @@ internal sealed partial class KubeletComposition : IAsyncDisposable
         // The API server; heartbeats and events have clients of their own.
         KubernetesClient? api = Client(settings.ApiClient), heartbeat = Client(settings.ApiClient with { Qps = 0, RequestTimeout = TimeSpan.FromSeconds(10) }), eventClient = Client(settings.EventClient);
         IEventRecorder events = Events(eventClient, node, loggers);
+        _nodeEvents = new NodeEvents(events, node);
 
         // The node.
         var host = new HostInformation();
@@ -134,7 +136,7 @@ internal sealed partial class KubeletComposition : IAsyncDisposable
         var reporter = heartbeat is null ? null : new NodeStatusReporter(
             heartbeat, settings.Node,
             new NodeStatusSources(new HostObserver(host, settings.Node.RootDirectory, time), network, _runtimeState, new CriNodeImages(images), new NodeHealth(pleg)),
-            nodeInfo, new NodeEvents(events, node), time, loggers.CreateLogger<NodeStatusReporter>());
+            nodeInfo, _nodeEvents, time, loggers.CreateLogger<NodeStatusReporter>());
         MachineCapacity capacity = new HostObserver(host, settings.Node.RootDirectory, time).CapacityAsync(CancellationToken.None).GetAwaiter().GetResult();
         _qos = new QosContainerManager(cgroups, settings.Cgroups, CgroupSupport.InternalCapacity(NodeRegistration.Capacity(settings.Node, capacity), host.MaximumPids()));
 
@@ -236,6 +238,17 @@ internal sealed partial class KubeletComposition : IAsyncDisposable
     {
         NodeFolders.Prepare(_settings.Paths);
         await _qos.StartAsync(cancellationToken);
+        _nodeEvents.Record("Normal", "Starting", "Starting kubelet.");
+        if (_qos.AllocatableError is { } notEnforced)
+        {
+            _nodeEvents.Record("Warning", "FailedNodeAllocatableEnforcement", $"Failed to update Node Allocatable Limits \"kubepods\": {notEnforced}");
+            LogNotEnforced(notEnforced);
+        }
+        else if (_settings.Cgroups.CgroupsPerQos && _settings.Cgroups.EnforceNodeAllocatable.Contains("pods"))
+        {
+            _nodeEvents.Record("Normal", "NodeAllocatableEnforced", "Updated Node Allocatable limit across pods");
+        }
+
         _loops.Add(QosAsync);
         await _server.StartAsync(cancellationToken);
         using CancellationTokenRegistration stopping = cancellationToken.Register(_stop.Cancel);
@@ -447,6 +460,9 @@ internal sealed partial class KubeletComposition : IAsyncDisposable
 
     [LoggerMessage(1003, LogLevel.Debug, "Dead containers could not be listed, the next pass is in a minute: {Error}")]
     private partial void LogGarbage(string error);
+
+    [LoggerMessage(1005, LogLevel.Warning, "The pods' common limit is not in force, it is tried again each minute: {Error}")]
+    private partial void LogNotEnforced(string error);
 
     [LoggerMessage(1004, LogLevel.Warning, "The shares of the Burstable class cannot be set, the next try is in a minute: {Error}")]
     private partial void LogQos(string error);

@@ -134,14 +134,43 @@ public sealed class NodeStatusReporterTests : IHostObserver, IHostNetwork, INode
     }
 
     [Fact]
-    public async Task A_deleted_node_is_registered_again()
+    public async Task A_deleted_node_stays_deleted_until_the_agent_starts_again()
     {
         await ReadyAsync();
         _api.Node = null;
         _info.Deleted(new Node());
         await _reporter.SyncAsync(default);
+        await _reporter.SyncAsync(default);
+        Assert.Null(_api.Node);
+        Assert.Equal(0, _api.Drops);
+        await _reporter.RegisterAsync(default);
+        await _reporter.SyncAsync(default);
         Assert.NotNull(_api.Node);
-        Assert.True(_reporter.Registered);
+    }
+
+    [Fact]
+    public async Task Labels_that_somebody_changes_after_registration_stay_changed()
+    {
+        await ReadyAsync();
+        _api.Node = _api.Node! with { Metadata = _api.Node.Metadata with { ResourceVersion = "900", Labels = new Dictionary<string, string> { ["kubernetes.io/hostname"] = "other", ["new"] = "1" } } };
+        _info.Observe(_api.Node);
+        _memoryAvailable = 1;
+        await ReadyAgainAsync();
+        Assert.Equal(["kubernetes.io/hostname=other", "new=1"], _api.Node!.Metadata.Labels.Select(l => $"{l.Key}={l.Value}").Order(StringComparer.Ordinal));
+    }
+
+    [Fact]
+    public async Task A_heartbeat_that_fails_in_an_unforeseen_way_is_tried_again()
+    {
+        await ReadyAsync();
+        _address = "not an address";
+        await _reporter.SyncAsync(default);
+        _address = "192.0.2.9";
+        await ReadyAgainAsync();
+        Assert.Contains(_api.Node!.Status.Addresses, a => a.Address == "192.0.2.9");
+        NodeLeaseController controller = new(_api, _info, TimeSpan.FromSeconds(40), _clock, NullLogger<NodeLeaseController>.Instance);
+        _api.Failure = new NotSupportedException("a plugin's fault");
+        Assert.False(await controller.RenewAsync(default));
     }
 
     [Fact]

@@ -137,6 +137,25 @@ public sealed class PodResourcesTests
     }
 
     [Fact]
+    public async Task A_limit_that_running_pods_exceed_does_not_keep_the_agent_from_starting_and_comes_later()
+    {
+        FakeCgroups cgroups = new(CgroupDriver.Cgroupfs);
+        QosContainerManager first = new(cgroups, new CgroupOptions(), List("cpu=4", "memory=8Gi"));
+        await first.StartAsync(default);
+        QosContainerManager second = new(cgroups, new CgroupOptions { Reservations = new(List("memory=6Gi"), List(), List()) }, List("cpu=4", "memory=8Gi"));
+        cgroups.Refused = "/kubepods";
+        await second.StartAsync(default);
+        Assert.Contains("busy", second.AllocatableError, StringComparison.Ordinal);
+        Assert.Equal(8L << 30, cgroups.Limits["/kubepods"].Memory);
+        cgroups.Refused = null;
+        await second.UpdateAsync(new Active(), default);
+        Assert.Null(second.AllocatableError);
+        Assert.Equal(2L << 30, cgroups.Limits["/kubepods"].Memory);
+        cgroups.Refused = "/kubepods";
+        await Assert.ThrowsAsync<CgroupException>(() => new QosContainerManager(new FakeCgroups(CgroupDriver.Cgroupfs) { Refused = "/kubepods" }, new CgroupOptions(), List("cpu=4")).StartAsync(default));
+    }
+
+    [Fact]
     public async Task A_pod_gets_no_page_of_a_size_it_does_not_ask_for_and_its_class_counts_it_first()
     {
         FakeCgroups cgroups = new(CgroupDriver.Cgroupfs);
@@ -173,6 +192,8 @@ public sealed class PodResourcesTests
 
         public int Writes { get; private set; }
 
+        public string? Refused { get; set; }
+
         public Dictionary<string, CgroupLimits> Limits => _all.ToDictionary(c => c.Key.ToString(), c => c.Value);
 
         public CgroupDriver Driver => driver;
@@ -181,6 +202,11 @@ public sealed class PodResourcesTests
 
         public Task EnsureAsync(CgroupName name, CgroupLimits limits, CancellationToken cancellationToken)
         {
+            if (name.ToString() == Refused)
+            {
+                return Task.FromException(new CgroupException(Refused, "device or resource busy"));
+            }
+
             Writes++;
             _all[name] = limits;
             return Task.CompletedTask;
