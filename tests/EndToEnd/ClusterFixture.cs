@@ -6,6 +6,7 @@ namespace NodeAgent.EndToEnd;
 /// <summary>One cluster for all tests of the assembly, up when the first test needs it; its end checks that nothing is left behind.</summary>
 public sealed class ClusterFixture : IAsyncLifetime
 {
+    private static int _clusters;
     private NodeCluster? _cluster;
 
     internal NodeCluster Cluster => _cluster ?? throw new InvalidOperationException("the cluster is not up");
@@ -14,23 +15,54 @@ public sealed class ClusterFixture : IAsyncLifetime
     {
         // Fixtures are made for skipped tests as well.
         if (NodeFactAttribute.Reason is not null) return;
-        _cluster = await NodeCluster.UpAsync(new HarnessOptions
+        _cluster = await UpAsync(null);
+    }
+
+    /// <summary>A cluster of its own for one test; only while no other is up.</summary>
+    /// <param name="containerdFolder">Where its containerd is; null for the host's.</param>
+    /// <param name="test">What runs on it.</param>
+    internal static async Task OnOwnClusterAsync(string? containerdFolder, Func<NodeCluster, Task> test)
+    {
+        NodeCluster cluster = await UpAsync(containerdFolder);
+        try
         {
-            Folder = $"/var/tmp/nae2e-{Environment.ProcessId}",
+            await test(cluster);
+        }
+        catch (Exception e)
+        {
+            string logs = cluster.LogTails(60);
+            await cluster.DownAsync();
+            cluster.Dispose();
+            throw new InvalidOperationException($"{e.Message}\n{logs}", e);
+        }
+        await DownAsync(cluster);
+    }
+
+    private static async Task<NodeCluster> UpAsync(string? containerdFolder)
+    {
+        NodeCluster cluster = await NodeCluster.UpAsync(new HarnessOptions
+        {
+            Folder = $"/var/tmp/nae2e-{Environment.ProcessId}-{Interlocked.Increment(ref _clusters)}",
             ControlPlane = HarnessOptions.ControlPlaneFromEnvironment(),
+            ContainerdFolder = containerdFolder,
             Announce = text => Console.WriteLine($"[end-to-end] {text}"),
         });
-        Console.WriteLine($"[end-to-end] control plane: {_cluster.Control.Description}");
+        Console.WriteLine($"[end-to-end] control plane: {cluster.Control.Description}; runtime: {await cluster.Runtime.VersionAsync()}");
+        return cluster;
+    }
+
+    private static async Task DownAsync(NodeCluster cluster)
+    {
+        string logs = cluster.LogTails(60);
+        IReadOnlyList<string> problems = await cluster.DownAsync();
+        cluster.Dispose();
+        if (problems.Count > 0)
+            throw new InvalidOperationException($"the host is not as it was ({cluster.Options.Folder} is kept):\n  {string.Join("\n  ", problems)}\n{logs}");
     }
 
     public async Task DisposeAsync()
     {
-        if (_cluster is null) return;
-        string logs = _cluster.LogTails(60);
-        IReadOnlyList<string> problems = await _cluster.DownAsync();
-        _cluster.Dispose();
-        if (problems.Count > 0)
-            throw new InvalidOperationException($"the host is not as it was ({_cluster.Options.Folder} is kept):\n  {string.Join("\n  ", problems)}\n{logs}");
+        if (_cluster is not null) await DownAsync(_cluster);
     }
 }
 

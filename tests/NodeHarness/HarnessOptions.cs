@@ -34,6 +34,9 @@ public sealed record HarnessOptions
     /// <summary>Which API server.</summary>
     public ControlPlaneKind ControlPlane { get; init; } = ControlPlaneKind.Best;
 
+    /// <summary>A folder with containerd and its shims; null takes $CONTAINERD_BINARY's, or the host's.</summary>
+    public string? ContainerdFolder { get; init; }
+
     /// <summary>Told at each step.</summary>
     public Action<string> Announce { get; init; } = _ => { };
 

@@ -130,14 +130,15 @@ internal sealed class RuntimeObserver(IRuntimeService runtime, BlockingWork work
             return null;
         }
 
-        bool exited = s.State == ContainerState.ContainerExited;
+        RuntimeContainerState state = WasCutOff(s) ? RuntimeContainerState.Created : State(s.State);
+        bool exited = state == RuntimeContainerState.Exited;
         return new RuntimeContainerStatus
         {
             Id = new ContainerId(runtimeName, s.Id),
             Name = s.Metadata.Name,
             SandboxId = sandboxId,
             RestartCount = Restarts(s.Annotations, s.Metadata.Attempt),
-            State = State(s.State),
+            State = state,
             CreatedAt = Nanoseconds(s.CreatedAt),
             StartedAt = s.State == ContainerState.ContainerCreated ? default : Nanoseconds(s.StartedAt),
             FinishedAt = exited ? Nanoseconds(s.FinishedAt) : default,
@@ -263,6 +264,11 @@ internal sealed class RuntimeObserver(IRuntimeService runtime, BlockingWork work
     private static int Restarts(Google.Protobuf.Collections.MapField<string, string> annotations, uint attempt) =>
         annotations.TryGetValue(CriNames.RestartCount, out string? text) && int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out int count)
             ? Math.Max(count, (int)Math.Min(attempt, int.MaxValue)) : (int)Math.Min(attempt, int.MaxValue);
+
+    // containerd gives a start up when its caller's connection breaks, as when this agent is killed, and lists the container as ended although
+    // its program has not been run. Nothing of the pod has failed by that: it was created and is to be started.
+    private static bool WasCutOff(CriStatus s) => s is { State: ContainerState.ContainerExited, StartedAt: 0, Reason: "StartError" }
+        && s.Message.Contains("failed to create containerd task", StringComparison.Ordinal) && s.Message.Contains("context canceled", StringComparison.Ordinal);
 
     private static RuntimeContainerState State(ContainerState state) => state switch
     {

@@ -1,6 +1,7 @@
 using Microsoft.Extensions.Logging.Abstractions;
 using NodeAgent.Cri.V1;
 using NodeAgent.FakeCriRuntime;
+using NodeAgent.Grpc;
 using NodeAgent.Kubelet.Containers;
 using NodeAgent.Kubelet.Pleg;
 using NodeAgent.Kubelet.Pods;
@@ -44,6 +45,22 @@ public sealed class RuntimeManagerTests
         Assert.False(Directory.Exists(f.Paths.PodLogFolder(pod.Ref)));
         Assert.Empty(f.Fake.Containers);
         Assert.Empty(f.Fake.Sandboxes);
+    }
+
+    [Theory]
+    [InlineData("failed to create containerd task: failed to create shim task: context canceled: unknown", true)]
+    [InlineData("failed to create containerd task: failed to create shim task: exec: \"absent\": executable file not found in $PATH: unknown", false)]
+    public async Task A_start_that_broke_off_with_its_caller_is_made_up_for_and_one_that_failed_counts_as_an_end(string message, bool brokeOff)
+    {
+        await using var f = await RuntimeManagerFixture.StartAsync();
+        Pod pod = RuntimeManagerFixture.Pod();
+        f.Fake.Behaviour.On("StartContainer", Reaction.Fail(StatusCode.Unknown, message), times: 1);
+        await f.PassAsync(pod);
+        f.Fake.ExitContainer(f.Fake.Containers.Single().Status.Id, 128, "StartError", message);
+        await f.PassAsync(pod);
+        RuntimeContainerStatus again = (await f.Manager.GetPodStatusAsync(pod.Ref, default)).Find("main")!;
+        Assert.Equal((RuntimeContainerState.Running, brokeOff ? 0 : 1), (again.State, again.RestartCount));
+        Assert.Equal(brokeOff ? 1 : 2, f.Fake.Containers.Length);
     }
 
     [Fact]

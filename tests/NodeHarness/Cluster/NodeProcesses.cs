@@ -25,6 +25,9 @@ public sealed class NodeProcesses(HarnessOptions options, IControlPlane control,
     /// <summary>The kubelet process.</summary>
     public ChildProcess KubeletProcess => ChildProcess.Find(options.Folder, Kubelet) ?? throw new InvalidOperationException("the kubelet does not run");
 
+    /// <summary>The kube-proxy process.</summary>
+    public ChildProcess ProxyProcess => ChildProcess.Find(options.Folder, Proxy) ?? throw new InvalidOperationException("kube-proxy does not run");
+
     /// <summary>Writes the configuration files and starts both.</summary>
     public void Start()
     {
@@ -44,8 +47,9 @@ public sealed class NodeProcesses(HarnessOptions options, IControlPlane control,
     ]);
 
     /// <summary>Starts kube-proxy (again).</summary>
-    public ChildProcess StartProxy() => ChildProcess.Start(options.Folder, Proxy, Requirements.AgentProgram,
-        ["kube-proxy", "--config", ConfigurationFile(Proxy), "--hostname-override", options.NodeName]);
+    /// <param name="environment">Variables besides this process' own.</param>
+    public ChildProcess StartProxy(IReadOnlyDictionary<string, string>? environment = null) => ChildProcess.Start(options.Folder, Proxy, Requirements.AgentProgram,
+        ["kube-proxy", "--config", ConfigurationFile(Proxy), "--hostname-override", options.NodeName], environment);
 
     /// <summary>Stops both; pods go on running. Answers what did not end in time.</summary>
     public async Task<IReadOnlyList<string>> StopAsync()

@@ -27,6 +27,12 @@ public interface IControlPlane
     /// <summary>Kills the API server alone, at once.</summary>
     Task KillApiServerAsync();
 
-    /// <summary>Starts the API server again and waits until it is ready.</summary>
+    /// <summary>Kills the API server and its controllers, at once.</summary>
+    Task KillAsync();
+
+    /// <summary>Starts what was killed again and waits until the API server is ready.</summary>
     Task StartApiServerAsync();
+
+    /// <summary>Waits until the controllers work again.</summary>
+    Task ControllersAreBackAsync();
 }

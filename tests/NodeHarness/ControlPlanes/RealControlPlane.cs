@@ -64,6 +64,28 @@ public sealed class RealControlPlane(HarnessOptions options, IPAddress address) 
     public Task KillApiServerAsync() => ChildProcess.Find(options.Folder, "kube-apiserver")?.KillAsync() ?? Task.CompletedTask;
 
     /// <inheritdoc/>
+    public async Task KillAsync()
+    {
+        foreach (string name in new[] { "kube-scheduler", "kube-controller-manager", "kube-apiserver" })
+        {
+            if (ChildProcess.Find(options.Folder, name) is { } child)
+                await child.KillAsync();
+        }
+    }
+
+    /// <inheritdoc/>
+    public async Task ControllersAreBackAsync()
+    {
+        // The server is this harness's own, on this machine.
+        using HttpClient client = new(new SocketsHttpHandler { SslOptions = { RemoteCertificateValidationCallback = (_, _, _, _) => true } });
+        await Until.NothingMissesAsync("the controller-manager is healthy", TimeSpan.FromSeconds(60), async () =>
+        {
+            using HttpResponseMessage answer = await client.GetAsync($"https://127.0.0.1:{_manager}/healthz");
+            return answer.IsSuccessStatusCode ? null : $"{answer.StatusCode}";
+        });
+    }
+
+    /// <inheritdoc/>
     public async Task StartApiServerAsync()
     {
         ChildProcess server = Start("kube-apiserver", Requirements.Kubernetes("kube-apiserver")!,

@@ -37,6 +37,12 @@ public sealed class StandInControlPlane(HarnessOptions options, IPAddress addres
     public Task KillApiServerAsync() => ChildProcess.Find(options.Folder, "stand-in")?.KillAsync() ?? Task.CompletedTask;
 
     /// <inheritdoc/>
+    public Task KillAsync() => KillApiServerAsync();
+
+    /// <inheritdoc/>
+    public Task ControllersAreBackAsync() => Task.CompletedTask;
+
+    /// <inheritdoc/>
     public async Task StartApiServerAsync()
     {
         if (options.ServiceRange != StandInServiceRange)

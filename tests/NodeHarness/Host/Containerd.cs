@@ -29,8 +29,9 @@ public sealed class Containerd(HarnessOptions options) : IDisposable
 
     private string NetworkFolder => Path.Combine(options.Folder, "cni");
 
-    /// <summary>The program: $CONTAINERD_BINARY, or the host's.</summary>
-    public static string Program => Environment.GetEnvironmentVariable("CONTAINERD_BINARY") is { Length: > 0 } path ? path : Tool.Find("containerd")!;
+    /// <summary>The program: the options', $CONTAINERD_BINARY, or the host's.</summary>
+    public string Program => options.ContainerdFolder is { } folder ? Path.Combine(folder, "containerd")
+        : Environment.GetEnvironmentVariable("CONTAINERD_BINARY") is { Length: > 0 } path ? path : Tool.Find("containerd")!;
 
     /// <summary>Writes the configuration and starts it.</summary>
     public async Task StartAsync()
@@ -44,6 +45,24 @@ public sealed class Containerd(HarnessOptions options) : IDisposable
     /// <summary>Starts it on the configuration written before.</summary>
     public async Task RestartAsync()
     {
+        await LaunchAsync();
+        await Until.NothingMissesAsync("containerd's CRI is ready", TimeSpan.FromSeconds(60), async () =>
+        {
+            StatusResponse status = await Runtime.StatusAsync(new StatusRequest(), CancellationToken.None);
+            return status.Status.Conditions.FirstOrDefault(condition => condition.Type is "RuntimeReady" or "NetworkReady" && !condition.Status) is { } bad
+                ? $"{bad.Type}: {bad.Message}" : null;
+        });
+    }
+
+    /// <summary>Name and version, as it says itself.</summary>
+    public async Task<string> VersionAsync()
+    {
+        VersionResponse version = await Runtime.VersionAsync(new VersionRequest(), CancellationToken.None);
+        return $"{version.RuntimeName} {version.RuntimeVersion}";
+    }
+
+    private async Task LaunchAsync()
+    {
         // Shims are looked up beside containerd's own program first.
         Dictionary<string, string> environment = new() { ["PATH"] = $"{Path.GetDirectoryName(Program)}:{Environment.GetEnvironmentVariable("PATH")}:/usr/sbin:/sbin:/usr/bin:/bin" };
         ChildProcess child = ChildProcess.Start(options.Folder, "containerd", Program, ["--config", ConfigurationFile], environment);
@@ -52,11 +71,6 @@ public sealed class Containerd(HarnessOptions options) : IDisposable
             if (!child.IsAlive) return "it ended:\n" + child.LogTail();
             ToolAnswer answer = await Tool.RunAsync("ctr", ["--address", Socket, "--connect-timeout", "2s", "version"], limit: TimeSpan.FromSeconds(10));
             return answer.ExitCode == 0 ? null : answer.Error;
-        });
-        await Until.NothingMissesAsync("containerd's CRI is ready", TimeSpan.FromSeconds(60), async () =>
-        {
-            StatusResponse status = await Runtime.StatusAsync(new StatusRequest(), CancellationToken.None);
-            return status.Status.Conditions.FirstOrDefault(condition => !condition.Status) is { } bad ? $"{bad.Type}: {bad.Message}" : null;
         });
     }
 
@@ -163,6 +177,8 @@ public sealed class Containerd(HarnessOptions options) : IDisposable
           stream_server_address = "127.0.0.1"
           [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
             runtime_type = "io.containerd.runc.v2"
+            [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options]
+              Root = "{options.Folder}/containerd/runc"
           [plugins."io.containerd.grpc.v1.cri".cni]
             bin_dir = "{PluginFolder}"
             conf_dir = "{NetworkFolder}"
