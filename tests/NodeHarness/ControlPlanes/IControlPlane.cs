@@ -18,6 +18,9 @@ public interface IControlPlane
     /// <summary>The authority of client certificates, for the node's own server.</summary>
     string ClientAuthority { get; }
 
+    /// <summary>Whether the API server's process runs.</summary>
+    bool IsApiServerUp { get; }
+
     /// <summary>Starts everything and waits until it is ready.</summary>
     Task StartAsync();
 

@@ -24,6 +24,9 @@ public sealed class RealControlPlane(HarnessOptions options, IPAddress address) 
     /// <inheritdoc/>
     public string ClientAuthority => Pki("ca.crt");
 
+    /// <inheritdoc/>
+    public bool IsApiServerUp => ChildProcess.Find(options.Folder, "kube-apiserver") is not null;
+
     private string Server => $"https://{address}:{_api}";
 
     /// <inheritdoc/>

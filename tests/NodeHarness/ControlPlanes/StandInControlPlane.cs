@@ -24,6 +24,9 @@ public sealed class StandInControlPlane(HarnessOptions options, IPAddress addres
     public string ClientAuthority => Data("ca.crt");
 
     /// <inheritdoc/>
+    public bool IsApiServerUp => ChildProcess.Find(options.Folder, "stand-in") is not null;
+
+    /// <inheritdoc/>
     public Task StartAsync() => StartApiServerAsync();
 
     /// <inheritdoc/>
