@@ -62,8 +62,12 @@ public static class Errno
     public const int ENOTEMPTY = 39;
     /// <summary>Too many symbolic links; openat2: a symbolic link where none is allowed.</summary>
     public const int ELOOP = 40;
+    /// <summary>Interrupted by another change: to be tried again.</summary>
+    public const int ERESTART = 85;
     /// <summary>Operation not supported.</summary>
     public const int EOPNOTSUPP = 95;
+    /// <summary>No buffer space: messages were lost.</summary>
+    public const int ENOBUFS = 105;
     /// <summary>Stale file handle.</summary>
     public const int ESTALE = 116;
 }

@@ -5,10 +5,12 @@ using NodeAgent.Kubernetes.Informers;
 using NodeAgent.Kubernetes.Metrics;
 using NodeAgent.Kubernetes.Objects;
 using NodeAgent.Kubernetes.Rest;
+using NodeAgent.Linux.Netlink;
 using NodeAgent.Linux.Network;
 using NodeAgent.Proxy.Configuration;
 using NodeAgent.Proxy.Health;
 using NodeAgent.Proxy.Kernel.Iptables;
+using NodeAgent.Proxy.Kernel.Nftables;
 using NodeAgent.Proxy.Kernel.Sysctls;
 using NodeAgent.Proxy.LocalTraffic;
 using NodeAgent.Proxy.Nodes;
@@ -22,6 +24,7 @@ internal sealed partial class ProxyComposition(ProxySettings settings, ILoggerFa
 {
     private static readonly TimeSpan AddressPatience = TimeSpan.FromSeconds(30);
     private static readonly TimeSpan PodCidrPatience = TimeSpan.FromMinutes(5);
+    private static readonly TimeSpan RangesPatience = TimeSpan.FromSeconds(2);
     private static readonly TimeSpan IptablesLimit = TimeSpan.FromMinutes(5);
     private const string Liberal = "proc/sys/net/netfilter/nf_conntrack_tcp_be_liberal";
 
@@ -74,12 +77,19 @@ internal sealed partial class ProxyComposition(ProxySettings settings, ILoggerFa
         }
     }
 
-    /// <summary>--cleanup: takes all rules away. What another mode left needs that mode's programs.</summary>
-    /// <exception cref="IptablesException">The rules could not be removed.</exception>
+    /// <summary>--cleanup: takes the rules of every mode away. What ipvs mode left needs that mode's programs.</summary>
+    /// <exception cref="IptablesException">The iptables rules could not be removed.</exception>
+    /// <exception cref="NetlinkException">The nftables rules could not be removed.</exception>
     public static async Task CleanupAsync(CancellationToken cancellationToken)
     {
         foreach (IPFamily family in Enum.GetValues<IPFamily>())
         {
+            using var nftables = new NftKernel(family, () => NetlinkSocket.Open());
+            if (nftables.Refusal() is null)
+            {
+                nftables.DeleteTable();
+            }
+
             var iptables = new IptablesCommands(family, IptablesLimit);
             if (await iptables.IsSupportedAsync(cancellationToken))
             {
@@ -132,28 +142,39 @@ internal sealed partial class ProxyComposition(ProxySettings settings, ILoggerFa
         IInformerRegistration first = services.AddHandler(watches.Services), second = slices.AddHandler(watches.Slices);
         around.Events.Record(NodeReference, EventTypes.Normal, "Starting", "", "StartKubeProxy");
         List<Task> running = [services.RunAsync(cancellationToken), slices.RunAsync(cancellationToken), FailOnNewPodCidrsAsync(nodeInformer, node, cancellationToken)];
+        if (IsNftables)
+        {
+            var ranges = new Informer<ServiceCIDR>(api, new InformerOptions(), loggers.CreateLogger<Informer<ServiceCIDR>>(), time);
+            IInformerRegistration third = ranges.AddHandler(new ServiceRanges(cidrs => families.ForEach(f => f.SetServiceCidrs(cidrs))));
+            running.Add(ranges.RunAsync(cancellationToken));
+            await Task.WhenAny(third.HasSynced, Task.Delay(RangesPatience, time, cancellationToken));
+        }
+
         await Task.WhenAll(first.HasSynced, second.HasSynced).WaitAsync(cancellationToken);
         Volatile.Write(ref synced, true);
         running.AddRange(families.Select(f => f.RunAsync(cancellationToken)));
         await await Task.WhenAny(running);
     }
 
+    private bool IsNftables => settings.Configuration.Mode == "nftables";
+
     /// <summary>Kernel settings and one proxier for each family the host can do.</summary>
     private async Task<List<ProxyFamily>> PrepareAsync(ProxyNode node, ProxySurroundings around, CancellationToken cancellationToken)
     {
-        List<(IPFamily Family, IptablesCommands Iptables)> usable = [];
+        List<IPFamily> usable = [];
         foreach (IPFamily family in Enum.GetValues<IPFamily>())
         {
-            var iptables = new IptablesCommands(family, IptablesLimit);
-            if ((family == IPFamily.IPv4 || HasIPv6()) && await iptables.IsSupportedAsync(cancellationToken))
+            if ((family == IPFamily.IPv4 || HasIPv6()) && await IsUsableAsync(family, cancellationToken))
             {
-                usable.Add((family, iptables));
+                usable.Add(family);
             }
         }
 
-        if (!usable.Any(u => u.Family == node.Addresses.Primary))
+        if (!usable.Contains(node.Addresses.Primary))
         {
-            throw new InvalidOperationException($"iptables cannot be used for the node's family {node.Addresses.Primary}; install iptables, load its kernel modules and run as root");
+            throw new InvalidOperationException(IsNftables
+                ? $"nftables cannot be used for the node's family {node.Addresses.Primary}; load the kernel module nf_tables and run as root or with CAP_NET_ADMIN"
+                : $"iptables cannot be used for the node's family {node.Addresses.Primary}; install iptables, load its kernel modules and run as root");
         }
 
         if (LocalTrafficDetection.Refusal(settings.Configuration, node.PodCidrs, node.Addresses.Primary, usable.Count > 1) is { } refusal)
@@ -166,22 +187,11 @@ internal sealed partial class ProxyComposition(ProxySettings settings, ILoggerFa
             Ensure(setting);
         }
 
-        bool dropInvalid = (_kernel.Read(Liberal) ?? 0) == 0;
         List<ProxyFamily> families = [];
-        foreach ((IPFamily family, IptablesCommands iptables) in usable)
+        foreach (IPFamily family in usable)
         {
-            IptablesAbilities abilities = await iptables.ProbeAsync(cancellationToken);
-            if (!abilities.Statistic)
-            {
-                throw new InvalidOperationException($"the kernel lacks the iptables match \"statistic\" for {family}; load the module xt_statistic");
-            }
-
-            if (!abilities.Recent)
-            {
-                LogNoRecent(family);
-            }
-
-            families.Add(new ProxyFamily(new ProxyState(family), iptables, abilities, node, dropInvalid, around));
+            var state = new ProxyState(family);
+            families.Add(new ProxyFamily(state, await BackendAsync(state, node, around, cancellationToken), node, around));
         }
 
         if (families.Any(f => f.Localhost))
@@ -190,6 +200,39 @@ internal sealed partial class ProxyComposition(ProxySettings settings, ILoggerFa
         }
 
         return families;
+    }
+
+    private async Task<bool> IsUsableAsync(IPFamily family, CancellationToken cancellationToken)
+    {
+        if (!IsNftables)
+        {
+            return await new IptablesCommands(family, IptablesLimit).IsSupportedAsync(cancellationToken);
+        }
+
+        using var kernel = new NftKernel(family, () => NetlinkSocket.Open());
+        return kernel.Refusal() is null;
+    }
+
+    private async Task<ProxyBackend> BackendAsync(ProxyState state, ProxyNode node, ProxySurroundings around, CancellationToken cancellationToken)
+    {
+        if (IsNftables)
+        {
+            return new NftablesBackend(state, new NftKernel(state.Family, () => NetlinkSocket.Open()), node, around);
+        }
+
+        var iptables = new IptablesCommands(state.Family, IptablesLimit);
+        IptablesAbilities abilities = await iptables.ProbeAsync(cancellationToken);
+        if (!abilities.Statistic)
+        {
+            throw new InvalidOperationException($"the kernel lacks the iptables match \"statistic\" for {state.Family}; load the module xt_statistic");
+        }
+
+        if (!abilities.Recent)
+        {
+            LogNoRecent(state.Family);
+        }
+
+        return new IptablesBackend(state, iptables, abilities, node, dropInvalid: (_kernel.Read(Liberal) ?? 0) == 0, around);
     }
 
     private void Ensure(KernelSetting setting)

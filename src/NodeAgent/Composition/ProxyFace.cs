@@ -27,7 +27,7 @@ internal sealed partial class ProxyFace(LoadedKubeProxyConfiguration loaded, Fac
                 () => services.Started("kube-proxy watches Services and EndpointSlices"), cancellationToken);
             return ExitCodes.Success;
         }
-        catch (Exception e) when (e is InvalidOperationException or NotSupportedException or IptablesException or KernelSettingException
+        catch (Exception e) when (e is InvalidOperationException or NotSupportedException or IptablesException or Linux.Netlink.NetlinkException or KernelSettingException
             or Kubernetes.Kubeconfig.KubeconfigException)
         {
             LogCannotGoOn(e.Message);

@@ -6,11 +6,7 @@ using NodeAgent.Linux.Network;
 using NodeAgent.Proxy;
 using NodeAgent.Proxy.Configuration;
 using NodeAgent.Proxy.Health;
-using NodeAgent.Proxy.Kernel.Iptables;
-using NodeAgent.Proxy.LocalTraffic;
 using NodeAgent.Proxy.Nodes;
-using NodeAgent.Proxy.Proxiers;
-using NodeAgent.Proxy.Rulesets.Iptables;
 using NodeAgent.Proxy.Tracking;
 
 namespace NodeAgent.Composition;
@@ -29,47 +25,27 @@ internal sealed class ProxyFamily : IAsyncDisposable
 
     private readonly ProxyState _state;
     private readonly ProxySurroundings _around;
-    private readonly IptablesProxier _proxier;
+    private readonly ProxyBackend _backend;
     private readonly BoundedFrequencyRunner _runner;
     private readonly ServiceHealthServers _serviceHealth;
+    private readonly TaskCompletionSource _programmed = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
-    public ProxyFamily(ProxyState state, IptablesCommands iptables, IptablesAbilities abilities, ProxyNode node, bool dropInvalid, ProxySurroundings around)
+    public ProxyFamily(ProxyState state, ProxyBackend backend, ProxyNode node, ProxySurroundings around)
     {
-        (_state, _around) = (state, around);
+        (_state, _backend, _around) = (state, backend, around);
         KubeProxyConfiguration c = around.Settings.Configuration;
-        IPFamily family = state.Family;
-        var nodePorts = new NodePortAddresses(NodePortAddresses.Expand(c.NodePortAddresses, node.Addresses), family);
-        IPAddress own = node.Addresses.Of(family);
-        Localhost = c.IptablesLocalhostNodePorts && nodePorts.ContainsIPv4Loopback;
-        var options = new IptablesOptions
-        {
-            Family = family,
-            MasqueradeMark = 1u << c.MasqueradeBit,
-            MasqueradeAll = c.MasqueradeAll,
-            LocalTraffic = LocalTrafficDetection.Choose(c, node.PodCidrs, family),
-            LocalhostNodePorts = Localhost,
-            NodePortAddresses = nodePorts.Select(around.Network.AllAddresses()),
-            NodeIP = own.ToString(),
-            RandomFully = abilities.RandomFully,
-            Recent = abilities.Recent,
-            DropInvalid = dropInvalid,
-        };
-        _proxier = new IptablesProxier(state, options, iptables, around.Settings.NodeName, around.Time, around.Loggers.CreateLogger<IptablesProxier>())
-        {
-            NodePortAddresses = nodePorts.MatchesAll ? null : () => nodePorts.Select(around.Network.AllAddresses()),
-        };
-        around.Metrics.Follow(_proxier);
+        var nodePorts = new NodePortAddresses(NodePortAddresses.Expand(c.NodePortAddresses, node.Addresses), state.Family);
         _runner = new BoundedFrequencyRunner(PassAsync, c.MinSyncPeriod, c.SyncPeriod, AtLeastEvery, around.Time);
         IReadOnlyList<IPAddress> listen = nodePorts.Select(around.Network.AllAddresses()) is { } chosen
             ? [.. chosen.Select(IPAddress.Parse)]
-            : [family == IPFamily.IPv4 ? IPAddress.Any : IPAddress.IPv6Any];
+            : [state.Family == IPFamily.IPv4 ? IPAddress.Any : IPAddress.IPv6Any];
         _serviceHealth = new ServiceHealthServers(listen, () => around.Health.IsHealthy, FailedToListen, around.Loggers.CreateLogger<ServiceHealthServers>());
     }
 
     public ProxyState State => _state;
 
     /// <summary>Node ports answer on 127.0.0.1: the kernel has to route it.</summary>
-    public bool Localhost { get; }
+    public bool Localhost => _backend.Localhost;
 
     /// <summary>A change is to be programmed.</summary>
     public void Changed()
@@ -79,42 +55,50 @@ internal sealed class ProxyFamily : IAsyncDisposable
         _runner.Run();
     }
 
+    /// <summary>The cluster's Service ranges are known anew.</summary>
+    public void SetServiceCidrs(IReadOnlyCollection<string> cidrs)
+    {
+        if (_backend.SetServiceCidrs(cidrs) && _programmed.Task.IsCompleted)
+        {
+            Changed();
+        }
+    }
+
     /// <summary>Programs until cancelled; the caller has waited for both watches.</summary>
     public async Task RunAsync(CancellationToken cancellationToken)
     {
         _around.Health.Updated(_state.Family);
         _around.Metrics.Queued(_state.Family);
         _runner.Run();
-        await Task.WhenAll(_runner.LoopAsync(cancellationToken), WatchForFlushAsync(cancellationToken));
+        await Task.WhenAll(_runner.LoopAsync(cancellationToken), WatchAsync(cancellationToken));
     }
 
-    public ValueTask DisposeAsync() => _serviceHealth.DisposeAsync();
+    public async ValueTask DisposeAsync()
+    {
+        await _serviceHealth.DisposeAsync();
+        _backend.Dispose();
+    }
 
     private async Task<bool> PassAsync(CancellationToken cancellationToken)
     {
-        if (!await _proxier.SyncAsync(cancellationToken))
+        if (!await _backend.Proxier.SyncAsync(cancellationToken))
         {
             return false;
         }
 
         _around.Health.Updated(_state.Family);
+        _programmed.TrySetResult();
         await _serviceHealth.UpdateAsync(_state.HealthChecks(), cancellationToken);
         return true;
     }
 
-    /// <summary>The only periodic work: one look at a chain each sync period.</summary>
-    private async Task WatchForFlushAsync(CancellationToken cancellationToken)
+    private async Task WatchAsync(CancellationToken cancellationToken)
     {
-        using var period = new PeriodicTimer(_around.Settings.Configuration.SyncPeriod, _around.Time);
         try
         {
-            while (await period.WaitForNextTickAsync(cancellationToken))
-            {
-                if (await _proxier.CheckCanaryAsync(cancellationToken))
-                {
-                    Changed();
-                }
-            }
+            await _programmed.Task.WaitAsync(cancellationToken);
+            await _backend.RemoveOtherModeAsync(cancellationToken);
+            await _backend.WatchAsync(Changed, cancellationToken);
         }
         catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
         {

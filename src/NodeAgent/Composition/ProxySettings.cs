@@ -21,9 +21,9 @@ internal sealed record ProxySettings
     /// <exception cref="InvalidOperationException">There is no node name.</exception>
     public static ProxySettings From(KubeProxyConfiguration configuration, KubeProxyFlags flags) => new()
     {
-        Configuration = configuration.Mode is "" or "iptables"
+        Configuration = configuration.Mode is "" or "iptables" or "nftables"
             ? configuration
-            : throw new NotSupportedException($"mode: \"{configuration.Mode}\" is not supported yet; use iptables"),
+            : throw new NotSupportedException($"mode: \"{configuration.Mode}\" is not supported yet; use nftables or iptables"),
         NodeName = Name(configuration.HostnameOverride, File.ReadAllText("/proc/sys/kernel/hostname")),
         ApiServer = time => Connect(configuration.ClientConnectionKubeconfig, flags.Master, time),
         InitOnly = flags.InitOnly,

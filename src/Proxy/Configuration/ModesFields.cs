@@ -28,13 +28,13 @@ internal static class ModesFields
         .Value("ipvs.udpTimeout", FieldKinds.Duration,
             c => c.IpvsUdpTimeout, (c, v) => c with { IpvsUdpTimeout = v }, SupportState.NoEffectYet)
         .Pointer("nftables.masqueradeBit", FieldKinds.Int32,
-            c => c.NftablesMasqueradeBit, (c, v) => c with { NftablesMasqueradeBit = v }, SupportState.NoEffectYet)
+            c => c.NftablesMasqueradeBit, (c, v) => c with { NftablesMasqueradeBit = v })
         .Value("nftables.masqueradeAll", FieldKinds.Bool,
-            c => c.NftablesMasqueradeAll, (c, v) => c with { NftablesMasqueradeAll = v }, SupportState.NoEffectYet)
+            c => c.NftablesMasqueradeAll, (c, v) => c with { NftablesMasqueradeAll = v })
         .Value("nftables.syncPeriod", FieldKinds.Duration,
-            c => c.NftablesSyncPeriod, (c, v) => c with { NftablesSyncPeriod = v }, SupportState.NoEffectYet)
+            c => c.NftablesSyncPeriod, (c, v) => c with { NftablesSyncPeriod = v })
         .Value("nftables.minSyncPeriod", FieldKinds.Duration,
-            c => c.NftablesMinSyncPeriod, (c, v) => c with { NftablesMinSyncPeriod = v }, SupportState.NoEffectYet)
+            c => c.NftablesMinSyncPeriod, (c, v) => c with { NftablesMinSyncPeriod = v })
         .Pointer("conntrack.maxPerCore", FieldKinds.Int32, c => c.ConntrackMaxPerCore, (c, v) => c with { ConntrackMaxPerCore = v })
         .Pointer("conntrack.min", FieldKinds.Int32, c => c.ConntrackMin, (c, v) => c with { ConntrackMin = v })
         .Pointer("conntrack.tcpEstablishedTimeout", FieldKinds.Duration,

@@ -4,7 +4,7 @@ using NodeAgent.Proxy.Tracking;
 
 namespace NodeAgent.Proxy.Health;
 
-/// <summary>kubeproxy_* metrics of the iptables mode. Source: pkg/proxy/metrics/metrics.go.</summary>
+/// <summary>kubeproxy_* metrics. Source: pkg/proxy/metrics/metrics.go.</summary>
 public sealed class ProxyMetrics
 {
     private static readonly double[] SyncBuckets = [.. Enumerable.Range(0, 15).Select(k => 0.001 * Math.Pow(2, k))];
@@ -16,10 +16,6 @@ public sealed class ProxyMetrics
     private readonly GaugeFamily _last;
     private readonly GaugeFamily _queued;
     private readonly GaugeFamily _noLocal;
-    private readonly GaugeFamily _rules;
-    private readonly GaugeFamily _sent;
-    private readonly CounterFamily _failures;
-    private readonly CounterFamily _partialFailures;
     private readonly CounterFamily _healthz;
     private readonly CounterFamily _livez;
 
@@ -33,10 +29,6 @@ public sealed class ProxyMetrics
         _last = registry.Gauge("kubeproxy_sync_proxy_rules_last_timestamp_seconds", "When the rules were last in order.", "ip_family");
         _queued = registry.Gauge("kubeproxy_sync_proxy_rules_last_queued_timestamp_seconds", "When a pass was last asked for.", "ip_family");
         _noLocal = registry.Gauge("kubeproxy_sync_proxy_rules_no_local_endpoints_total", "Service ports with policy Local and no endpoint on this node.", "traffic_policy", "ip_family");
-        _rules = registry.Gauge("kubeproxy_sync_proxy_rules_iptables_total", "iptables rules owned.", "table", "ip_family");
-        _sent = registry.Gauge("kubeproxy_sync_proxy_rules_iptables_last", "iptables rules written by the last pass.", "table", "ip_family");
-        _failures = registry.Counter("kubeproxy_sync_proxy_rules_iptables_restore_failures_total", "Failures of iptables-restore.", "ip_family");
-        _partialFailures = registry.Counter("kubeproxy_sync_proxy_rules_iptables_partial_restore_failures_total", "Failures of iptables-restore in passes over changed rules.", "ip_family");
         _healthz = registry.Counter("kubeproxy_proxy_healthz_total", "Answers of /healthz.", "code");
         _livez = registry.Counter("kubeproxy_proxy_livez_total", "Answers of /livez.", "code");
     }
@@ -48,13 +40,48 @@ public sealed class ProxyMetrics
     /// <summary>A pass was asked for.</summary>
     public void Queued(IPFamily family) => _queued.With(family.ToString()).Set(Now());
 
-    /// <summary>Measures a proxier's passes.</summary>
+    /// <summary>Measures passes in iptables mode.</summary>
     public void Follow(IptablesProxier proxier)
     {
         string family = proxier.Family.ToString();
-        _failures.With(family);
-        _partialFailures.With(family);
-        proxier.Passed += pass => Passed(proxier, pass, family);
+        GaugeFamily rules = _registry.Gauge("kubeproxy_sync_proxy_rules_iptables_total", "iptables rules owned.", "table", "ip_family");
+        GaugeFamily sent = _registry.Gauge("kubeproxy_sync_proxy_rules_iptables_last", "iptables rules written by the last pass.", "table", "ip_family");
+        CounterFamily.Series failures = _registry.Counter("kubeproxy_sync_proxy_rules_iptables_restore_failures_total", "Failures of iptables-restore.", "ip_family").With(family);
+        CounterFamily.Series partialFailures = _registry.Counter(
+            "kubeproxy_sync_proxy_rules_iptables_partial_restore_failures_total", "Failures of iptables-restore in passes over changed rules.", "ip_family").With(family);
+        proxier.Passed += pass =>
+        {
+            if (!pass.Succeeded)
+            {
+                failures.Increment();
+                partialFailures.Increment(pass.Full ? 0 : 1);
+                return;
+            }
+
+            Passed(proxier, pass, family);
+            (int filter, int nat) = proxier.RuleCount;
+            rules.With("filter", family).Set(filter);
+            rules.With("nat", family).Set(nat);
+            sent.With("filter", family).Set(pass.FilterRules);
+            sent.With("nat", family).Set(pass.NatRules);
+        };
+    }
+
+    /// <summary>Measures passes in nftables mode.</summary>
+    public void Follow(NftablesProxier proxier)
+    {
+        string family = proxier.Family.ToString();
+        CounterFamily.Series failures = _registry.Counter("kubeproxy_sync_proxy_rules_nftables_sync_failures_total", "Transactions of nftables the kernel refused.", "ip_family").With(family);
+        CounterFamily.Series cleanup = _registry.Counter("kubeproxy_sync_proxy_rules_nftables_cleanup_failures_total", "Unused chains of nftables that could not be deleted.", "ip_family").With(family);
+        proxier.Passed += pass =>
+        {
+            cleanup.Increment(pass.CleanupFailed ? 1 : 0);
+            failures.Increment(pass.Succeeded ? 0 : 1);
+            if (pass.Succeeded)
+            {
+                Passed(proxier, pass, family);
+            }
+        };
     }
 
     /// <summary>Counts of changes over all families, read at scrape time.</summary>
@@ -74,27 +101,11 @@ public sealed class ProxyMetrics
         });
     }
 
-    private void Passed(IptablesProxier proxier, ProxyPass pass, string family)
+    private void Passed(IProxier proxier, ProxyPass pass, string family)
     {
-        if (!pass.Succeeded)
-        {
-            _failures.With(family).Increment();
-            if (!pass.Full)
-            {
-                _partialFailures.With(family).Increment();
-            }
-
-            return;
-        }
-
         _all.With(family).Observe(pass.Duration.TotalSeconds);
         (pass.Full ? _full : _partial).With(family).Observe(pass.Duration.TotalSeconds);
         _last.With(family).Set(Now());
-        (int filter, int nat) = proxier.RuleCount;
-        _rules.With("filter", family).Set(filter);
-        _rules.With("nat", family).Set(nat);
-        _sent.With("filter", family).Set(pass.FilterRules);
-        _sent.With("nat", family).Set(pass.NatRules);
         (int @internal, int external) = proxier.Dropped;
         _noLocal.With("internal", family).Set(@internal);
         _noLocal.With("external", family).Set(external);

@@ -13,14 +13,18 @@ namespace NodeAgent.Proxy.Proxiers;
 /// <param name="FilterRules">Rules sent for the filter table.</param>
 /// <param name="NatRules">Rules sent for the nat table.</param>
 /// <param name="Duration">How long it took.</param>
-public sealed record ProxyPass(bool Full, bool Succeeded, int FilterRules, int NatRules, TimeSpan Duration);
+public sealed record ProxyPass(bool Full, bool Succeeded, int FilterRules, int NatRules, TimeSpan Duration)
+{
+    /// <summary>In nftables mode: chains or sets that nothing uses could not be deleted yet.</summary>
+    public bool CleanupFailed { get; init; }
+}
 
 /// <summary>
 /// Programs one family in iptables mode: take the changes, choose endpoints, compile, diff, apply. A pass that fails gives its
 /// changes up and asks for a full pass. Source: pkg/proxy/iptables/proxier.go.
 /// </summary>
 public sealed partial class IptablesProxier(
-    ProxyState state, IptablesOptions options, IIptablesCommands iptables, string node, TimeProvider time, ILogger<IptablesProxier> logger)
+    ProxyState state, IptablesOptions options, IIptablesCommands iptables, string node, TimeProvider time, ILogger<IptablesProxier> logger) : IProxier
 {
     private const int LargeCluster = 1000;
     private const string Canary = "KUBE-PROXY-CANARY";

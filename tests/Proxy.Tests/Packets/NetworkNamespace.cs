@@ -140,9 +140,13 @@ internal sealed partial class NetworkNamespace : IDisposable
     }
 
     /// <summary>A socket belongs to the namespace of the thread that makes it.</summary>
-    private Socket New(AddressFamily family, SocketType type, ProtocolType protocol)
+    private Socket New(AddressFamily family, SocketType type, ProtocolType protocol) => Within(() => new Socket(family, type, protocol));
+
+    /// <summary>Runs something on a thread in this namespace.</summary>
+    public T Within<T>(Func<T> make)
+        where T : class
     {
-        Socket? made = null;
+        T? made = null;
         Exception? failure = null;
         var thread = new Thread(() =>
         {
@@ -154,7 +158,7 @@ internal sealed partial class NetworkNamespace : IDisposable
                     throw new InvalidOperationException($"setns: {Marshal.GetLastPInvokeError()}");
                 }
 
-                made = new Socket(family, type, protocol);
+                made = make();
             }
             catch (Exception e) when (e is InvalidOperationException or IOException or SocketException)
             {

@@ -1,10 +1,13 @@
 using System.Collections.Immutable;
 using Microsoft.Extensions.Logging.Abstractions;
 using NodeAgent.Kubernetes.Objects;
+using NodeAgent.Linux.Netlink;
 using NodeAgent.Proxy.Kernel.Iptables;
+using NodeAgent.Proxy.Kernel.Nftables;
 using NodeAgent.Proxy.LocalTraffic;
 using NodeAgent.Proxy.Proxiers;
 using NodeAgent.Proxy.Rulesets.Iptables;
+using NodeAgent.Proxy.Rulesets.Nftables;
 using NodeAgent.Proxy.Tracking;
 
 namespace NodeAgent.Proxy.Tests.Packets;
@@ -21,11 +24,15 @@ internal sealed class NodeNetwork : IDisposable
     private static int _count;
     private readonly string _prefix = $"px{Environment.ProcessId % 10000}n{Interlocked.Increment(ref _count)}";
     private readonly IPFamily _family;
+    private readonly string _mode;
     private readonly List<(NetworkNamespace Part, string Network, string Network6)> _parts = [];
 
-    public NodeNetwork(string backend, IPFamily family = IPFamily.IPv4, LocalTrafficDetector? local = null)
+    /// <param name="mode">"nftables", or "iptables-nft" or "iptables-legacy" by the programs used.</param>
+    /// <param name="family">The family programmed.</param>
+    /// <param name="local">Tells pods of this node; by their network where not given.</param>
+    public NodeNetwork(string mode, IPFamily family = IPFamily.IPv4, LocalTrafficDetector? local = null)
     {
-        _family = family;
+        (_mode, _family) = (mode, family);
         Node = new NetworkNamespace(_prefix + "h");
         Client = Join("c", "10.180.1", "fd00:180:1");
         Local = Join("l", "10.180.2", "fd00:180:2");
@@ -36,7 +43,8 @@ internal sealed class NodeNetwork : IDisposable
         Node.Ip("-6 route add default via fd00:203:113::2");
         Local.Serve("local", Address("10.180.2.2", "fd00:180:2::2"), 8080);
         Remote.Serve("remote", Address("10.181.0.2", "fd00:181:0::2"), 8080);
-        Iptables = new IptablesCommands(family, TimeSpan.FromSeconds(30), backend) { Through = ["ip", "netns", "exec", Node.Name] };
+        Iptables = new IptablesCommands(family, TimeSpan.FromSeconds(30), mode == "iptables-legacy" ? "legacy" : "nft") { Through = ["ip", "netns", "exec", Node.Name] };
+        Nft = new NftKernel(family, () => Node.Within(() => NetlinkSocket.Open()));
         State = new ProxyState(family);
         Options = new IptablesOptions
         {
@@ -44,6 +52,7 @@ internal sealed class NodeNetwork : IDisposable
             LocalTraffic = local ?? LocalTrafficDetector.ByCidr(Address("10.180.0.0/15", "fd00:180::/28")),
             LocalhostNodePorts = family == IPFamily.IPv4,
         };
+        NftOptions = new NftOptions { Family = family, LocalTraffic = Options.LocalTraffic, NodeIP = Address("203.0.113.1", "fd00:203:113::1"), ServiceCidrs = [Address("172.30.0.0/16", "fd00:172:30::/112")] };
         Proxier = New();
     }
 
@@ -63,7 +72,13 @@ internal sealed class NodeNetwork : IDisposable
 
     public IptablesOptions Options { get; }
 
-    public IptablesProxier Proxier { get; private set; }
+    public NftKernel Nft { get; }
+
+    public NftOptions NftOptions { get; set; }
+
+    public IProxier Proxier { get; private set; }
+
+    private bool IsNftables => _mode == "nftables";
 
     public string Address(string v4, string v6) => _family == IPFamily.IPv4 ? v4 : v6;
 
@@ -143,13 +158,16 @@ internal sealed class NodeNetwork : IDisposable
 
     public void Dispose()
     {
+        Nft.Dispose();
         foreach (NetworkNamespace part in (NetworkNamespace[])[Client, Local, Remote, Outside, Node])
         {
             part.Dispose();
         }
     }
 
-    private IptablesProxier New() => new(State, Options, Iptables, "node1", TimeProvider.System, NullLogger<IptablesProxier>.Instance);
+    private IProxier New() => IsNftables
+        ? new NftablesProxier(State, NftOptions, Nft, "node1", TimeProvider.System, NullLogger<NftablesProxier>.Instance)
+        : new IptablesProxier(State, Options, Iptables, "node1", TimeProvider.System, NullLogger<IptablesProxier>.Instance);
 
     private NetworkNamespace Join(string letter, string network, string network6)
     {

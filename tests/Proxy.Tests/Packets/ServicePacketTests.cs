@@ -1,0 +1,161 @@
+using NodeAgent.Proxy.LocalTraffic;
+using NodeAgent.Proxy.Tracking;
+
+namespace NodeAgent.Proxy.Tests.Packets;
+
+/// <summary>Every mode judged by what packets do, from one table of cases.</summary>
+public sealed class ServicePacketTests
+{
+    private const string Pod = "10.180.1.2", Outsider = "203.0.113.2", NodeOutside = "203.0.113.1";
+
+    /// <summary>The modes, iptables once for each of its programs that is installed.</summary>
+    public static TheoryData<string> Modes => [.. ((string[])["iptables-nft", "iptables-legacy"]).Where(b => File.Exists($"/usr/sbin/{b}")), "nftables"];
+
+    [NetworkTheory]
+    [MemberData(nameof(Modes))]
+    public async Task A_cluster_IP_answers_pods_without_and_the_host_with_masquerading(string mode)
+    {
+        using var net = new NodeNetwork(mode);
+        net.Service();
+        net.Endpoints(local: false, remote: true);
+        await net.ProgramAsync();
+        Assert.Equal($"remote sees {Pod}", await net.Client.AskTcpAsync(NodeNetwork.VirtualIP, 80));
+        Assert.Equal($"remote sees {Pod}", await net.Client.AskUdpAsync(NodeNetwork.VirtualIP, 80));
+        Assert.Equal("remote sees 10.181.0.1", await net.Node.AskTcpAsync(NodeNetwork.VirtualIP, 80));
+        Assert.Equal("remote sees 10.181.0.1", await net.Node.AskUdpAsync(NodeNetwork.VirtualIP, 80));
+        Assert.Equal("remote sees 10.181.0.1", await net.Outside.AskTcpAsync(NodeNetwork.VirtualIP, 80));
+    }
+
+    [NetworkTheory]
+    [MemberData(nameof(Modes))]
+    public async Task A_pod_reaches_itself_through_its_service(string mode)
+    {
+        using var net = new NodeNetwork(mode);
+        net.Service();
+        net.Endpoints(local: true, remote: false);
+        await net.ProgramAsync();
+        Assert.Equal("local sees 10.180.2.1", await net.Local.AskTcpAsync(NodeNetwork.VirtualIP, 80));
+        Assert.Equal("local sees 10.180.2.1", await net.Local.AskUdpAsync(NodeNetwork.VirtualIP, 80));
+    }
+
+    [NetworkTheory]
+    [MemberData(nameof(Modes))]
+    public async Task Connections_spread_over_all_endpoints(string mode)
+    {
+        using var net = new NodeNetwork(mode);
+        net.Service();
+        net.Endpoints(local: true, remote: true);
+        await net.ProgramAsync();
+        var answers = new List<string>();
+        for (int i = 0; i < 60; i++)
+        {
+            answers.Add(await net.Client.AskTcpAsync(NodeNetwork.VirtualIP, 80));
+        }
+
+        // 60 fair coins: fewer than 8 of one side has odds below 10^-9.
+        Assert.InRange(answers.Count(a => a == $"local sees {Pod}"), 8, 52);
+        Assert.Equal(60, answers.Count(a => a == $"local sees {Pod}" || a == $"remote sees {Pod}"));
+    }
+
+    [NetworkTheory]
+    [MemberData(nameof(Modes))]
+    public async Task A_node_port_answers_outside_and_in_iptables_mode_on_loopback_masqueraded(string mode)
+    {
+        using var net = new NodeNetwork(mode);
+        net.Service();
+        net.Endpoints(local: false, remote: true);
+        await net.ProgramAsync();
+        Assert.Equal("remote sees 10.181.0.1", await net.Outside.AskTcpAsync(NodeOutside, NodeNetwork.NodePort));
+        Assert.Equal("remote sees 10.181.0.1", await net.Outside.AskUdpAsync(NodeOutside, NodeNetwork.NodePort));
+        Assert.Equal(mode == "nftables" ? "refused" : "remote sees 10.181.0.1", await net.Node.AskTcpAsync("127.0.0.1", NodeNetwork.NodePort));
+    }
+
+    [NetworkTheory]
+    [MemberData(nameof(Modes))]
+    public async Task Without_endpoints_everybody_is_refused_at_once_until_one_appears(string mode)
+    {
+        using var net = new NodeNetwork(mode);
+        net.Service();
+        await net.ProgramAsync();
+        Assert.Equal("refused", await net.Client.AskTcpAsync(NodeNetwork.VirtualIP, 80));
+        Assert.Equal("refused", await net.Client.AskUdpAsync(NodeNetwork.VirtualIP, 80));
+        Assert.Equal("refused", await net.Node.AskTcpAsync(NodeNetwork.VirtualIP, 80));
+        Assert.Equal("refused", await net.Outside.AskTcpAsync(NodeOutside, NodeNetwork.NodePort));
+        net.Endpoints(local: true, remote: false);
+        await net.ProgramAsync();
+        Assert.Equal($"local sees {Pod}", await net.Client.AskTcpAsync(NodeNetwork.VirtualIP, 80));
+    }
+
+    [NetworkTheory]
+    [MemberData(nameof(Modes))]
+    public async Task External_policy_local_keeps_the_source_and_drops_where_nothing_is_local(string mode)
+    {
+        using var net = new NodeNetwork(mode, local: LocalTrafficDetector.ByCidr("10.180.0.0/16"));
+        net.Service(external: "Local");
+        net.Endpoints(local: true, remote: true);
+        await net.ProgramAsync();
+        for (int i = 0; i < 10; i++)
+        {
+            Assert.Equal($"local sees {Outsider}", await net.Outside.AskTcpAsync(NodeOutside, NodeNetwork.NodePort));
+        }
+
+        net.Endpoints(local: false, remote: true);
+        await net.ProgramAsync();
+        Assert.Equal("nothing", await net.Outside.AskTcpAsync(NodeOutside, NodeNetwork.NodePort));
+        Assert.Equal($"remote sees {Pod}", await net.Client.AskTcpAsync(NodeOutside, NodeNetwork.NodePort));
+        Assert.Equal("remote sees 10.181.0.1", await net.Node.AskTcpAsync(NodeOutside, NodeNetwork.NodePort));
+    }
+
+    [NetworkTheory]
+    [MemberData(nameof(Modes))]
+    public async Task Internal_policy_local_uses_this_node_alone(string mode)
+    {
+        using var net = new NodeNetwork(mode);
+        net.Service(@internal: "Local");
+        net.Endpoints(local: true, remote: true);
+        await net.ProgramAsync();
+        for (int i = 0; i < 10; i++)
+        {
+            Assert.Equal($"local sees {Pod}", await net.Client.AskTcpAsync(NodeNetwork.VirtualIP, 80));
+        }
+
+        net.Endpoints(local: false, remote: true);
+        await net.ProgramAsync();
+        Assert.Equal("nothing", await net.Client.AskTcpAsync(NodeNetwork.VirtualIP, 80));
+    }
+
+    [NetworkTheory]
+    [MemberData(nameof(Modes))]
+    public async Task Session_affinity_holds_and_moves_when_its_endpoint_goes(string mode)
+    {
+        using var net = new NodeNetwork(mode);
+        net.Service(sticky: 60);
+        net.Endpoints(local: true, remote: true);
+        await net.ProgramAsync();
+        string first = await net.Client.AskTcpAsync(NodeNetwork.VirtualIP, 80);
+        for (int i = 0; i < 20; i++)
+        {
+            Assert.Equal(first, await net.Client.AskTcpAsync(NodeNetwork.VirtualIP, 80));
+        }
+
+        bool wasLocal = first.StartsWith("local", StringComparison.Ordinal);
+        net.Endpoints(local: !wasLocal, remote: wasLocal);
+        await net.ProgramAsync();
+        Assert.Equal($"{(wasLocal ? "remote" : "local")} sees {Pod}", await net.Client.AskTcpAsync(NodeNetwork.VirtualIP, 80));
+    }
+
+    [NetworkTheory]
+    [MemberData(nameof(Modes))]
+    public async Task IPv6_services_answer_likewise(string mode)
+    {
+        using var net = new NodeNetwork(mode, IPFamily.IPv6);
+        net.Service();
+        net.Endpoints(local: true, remote: false);
+        await net.ProgramAsync();
+        Assert.Equal("local sees fd00:180:1::2", await net.Client.AskTcpAsync(NodeNetwork.VirtualIPv6, 80));
+        Assert.Equal("local sees fd00:180:2::1", await net.Outside.AskTcpAsync("fd00:203:113::1", NodeNetwork.NodePort));
+        net.Endpoints(local: false, remote: false);
+        await net.ProgramAsync();
+        Assert.Equal("refused", await net.Client.AskTcpAsync(NodeNetwork.VirtualIPv6, 80));
+    }
+}
