@@ -20,9 +20,9 @@ internal static class ImagesFields
         .Pointer("imageGCLowThresholdPercent", FieldKinds.Int32,
             c => c.ImageGCLowThresholdPercent, (c, v) => c with { ImageGCLowThresholdPercent = v }, SupportState.NoEffectYet)
         .Value("imagePullCredentialsVerificationPolicy", FieldKinds.Text,
-            c => c.ImagePullCredentialsVerificationPolicy, (c, v) => c with { ImagePullCredentialsVerificationPolicy = v }, SupportState.NoEffectYet)
+            c => c.ImagePullCredentialsVerificationPolicy, (c, v) => c with { ImagePullCredentialsVerificationPolicy = v })
         .Value("preloadedImagesVerificationAllowlist", FieldKinds.TextList,
-            c => c.PreloadedImagesVerificationAllowlist, (c, v) => c with { PreloadedImagesVerificationAllowlist = v }, SupportState.NoEffectYet)
+            c => c.PreloadedImagesVerificationAllowlist, (c, v) => c with { PreloadedImagesVerificationAllowlist = v })
         .Value("containerRuntimeEndpoint", FieldKinds.Text,
             c => c.ContainerRuntimeEndpoint, (c, v) => c with { ContainerRuntimeEndpoint = v })
         .Value("imageServiceEndpoint", FieldKinds.Text, c => c.ImageServiceEndpoint, (c, v) => c with { ImageServiceEndpoint = v })

@@ -27,9 +27,8 @@ public static class KubeletFlagTable
         new("root-dir", FlagKind.Text, "/var/lib/kubelet", "Folder of the kubelet's state"),
         new("seccomp-default", FlagKind.Bool, "false", "RuntimeDefault where a pod names no seccomp profile"),
         new("runtime-cgroups", FlagKind.Text, "", "Cgroup of the container runtime"),
-        new("image-credential-provider-config", FlagKind.Text, "", "File or folder that configures credential providers")
-        { State = SupportState.NoEffectYet },
-        new("image-credential-provider-bin-dir", FlagKind.Text, "", "Folder of credential providers") { State = SupportState.NoEffectYet },
+        new("image-credential-provider-config", FlagKind.Text, "", "File or folder that configures credential providers"),
+        new("image-credential-provider-bin-dir", FlagKind.Text, "", "Folder of credential providers"),
         new("lock-file", FlagKind.Text, "", "Lock file (alpha)") { State = SupportState.NoEffectYet },
         new("exit-on-lock-contention", FlagKind.Bool, "false", "Exit when another process wants the lock file") { State = SupportState.NoEffectYet },
         new("version", FlagKind.Version, "false", "Print the version and exit; raw prints all of it"),

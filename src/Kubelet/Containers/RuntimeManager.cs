@@ -37,7 +37,14 @@ public sealed record RuntimeManagerOptions(ContainerConfigOptions Config, ImageO
 /// <param name="EnvironmentFiles">Variables that containers left in volumes.</param>
 public sealed record RuntimeManagerNeeds(
     IPodEventRecorder Events, IPodObjectStore Objects, IServiceLister Services, INodeInfo Node, IProbeManager Probes, KubeletPaths Paths, SubPathBinder SubPaths, BlockingWork Work,
-    Func<string, CancellationToken, Task<string>> RuntimeHandler, EnvironmentFiles EnvironmentFiles);
+    Func<string, CancellationToken, Task<string>> RuntimeHandler, EnvironmentFiles EnvironmentFiles)
+{
+    /// <summary>Finds credentials for image pulls; null: pull secrets only.</summary>
+    public ImageCredentials? Credentials { get; init; }
+
+    /// <summary>Whether a pod may use an image that is there already; null: it may (gate KubeletEnsureSecretPulledImages off).</summary>
+    public ImagePullRecords? PullRecords { get; init; }
+}
 
 /// <summary>Pods in terms of the runtime's sandboxes and containers. Source: pkg/kubelet/kuberuntime/kuberuntime_manager.go.</summary>
 public sealed partial class RuntimeManager : IPodRuntime, IDisposable
@@ -66,7 +73,7 @@ public sealed partial class RuntimeManager : IPodRuntime, IDisposable
     {
         (_runtime, _options, _needs, _time, _logger) = (runtime, options, needs, time, logger);
         _observer = new RuntimeObserver(runtime, needs.Work, time);
-        _images = new ImageManager(images, needs.Objects, needs.Events, options.Images, time);
+        _images = new ImageManager(new ImageManagerParts(images, needs.Objects, needs.Events, needs.Credentials, needs.PullRecords), options.Images, time);
         _configs = new ContainerConfigBuilder(options.Config, new EnvironmentBuilder(needs.Objects, needs.Services, needs.EnvironmentFiles), needs.SubPaths, needs.Node, needs.Paths, needs.Work);
         _hooks = new LifecycleHooks(runtime, needs.Events, time);
         _stopper = new ContainerStopper(runtime, _hooks, needs.Events, time);

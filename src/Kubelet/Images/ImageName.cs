@@ -26,6 +26,22 @@ internal static partial class ImageName
             : ("docker.io", slash < 0 ? "library/" + image : image);
     }
 
+    /// <summary>Registry and path without tag and digest, as credentials are matched: docker.io/library/busybox for busybox:1.</summary>
+    public static string Repository(string image)
+    {
+        (string registry, string path) = Split(WithoutTag(image));
+        return $"{(registry == "index.docker.io" ? "docker.io" : registry)}/{(registry is "docker.io" or "index.docker.io" && !path.Contains('/', StringComparison.Ordinal) ? "library/" + path : path)}";
+    }
+
+    /// <summary>The name as given, without its tag and digest.</summary>
+    public static string WithoutTag(string image)
+    {
+        int at = image.IndexOf('@', StringComparison.Ordinal);
+        string name = at < 0 ? image : image[..at];
+        int colon = name.LastIndexOf(':');
+        return colon > name.LastIndexOf('/') && !name.EndsWith(']') ? name[..colon] : name;
+    }
+
     [GeneratedRegex(@"\A((localhost|[a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?(\.[a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?)*|\[[0-9a-fA-F:]+\])(:[0-9]+)?/)?[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*(:[\w][\w.-]{0,127})?(@[A-Za-z][A-Za-z0-9]*([-_+.][A-Za-z][A-Za-z0-9]*)*:[0-9a-fA-F]{32,})?\z")]
     private static partial Regex Reference();
 }

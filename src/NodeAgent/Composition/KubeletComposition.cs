@@ -9,6 +9,7 @@ using NodeAgent.Kubelet.Admission;
 using NodeAgent.Kubelet.Certificates;
 using NodeAgent.Kubelet.Cleanup;
 using NodeAgent.Kubelet.Containers;
+using NodeAgent.Kubelet.Images;
 using NodeAgent.Kubelet.Logs;
 using NodeAgent.Kubelet.Nodes;
 using NodeAgent.Kubelet.Pleg;
@@ -60,6 +61,7 @@ internal sealed partial class KubeletComposition : IAsyncDisposable
     private readonly SyncLoop _loop;
     private readonly NodeIdentity? _identity;
     private readonly InotifyWatcher _inotify;
+    private readonly Func<CancellationToken, Task> _recoverPulls;
 
     public KubeletComposition(KubeletSettings settings, ProgressWatchdog watchdog, ILoggerFactory loggers, TimeProvider time)
     {
@@ -112,10 +114,17 @@ internal sealed partial class KubeletComposition : IAsyncDisposable
 
         // Containers.
         IServiceLister services = Services(api, loggers);
+        ImagePullRecords? pullRecords = settings.PullVerification is { } verification
+            ? new ImagePullRecords(settings.ImageCredentials.RootFolder, verification, time, loggers.CreateLogger<ImagePullRecords>()) : null;
+        _recoverPulls = token => pullRecords?.RecoverAsync(images, token) ?? Task.CompletedTask;
         IPodRuntime podRuntime = Own(new RuntimeManager(
             runtime, images, settings.Runtime,
             new RuntimeManagerNeeds(podEvents, objects, services, nodeInfo, probes, paths, new SubPathBinder(paths, mounter, blocking), blocking, (name, token) => RuntimeHandlerAsync(api, name, token),
-                new EnvironmentFiles(blocking)),
+                new EnvironmentFiles(blocking))
+            {
+                Credentials = new ImageCredentials(settings.ImageCredentials, api, time, loggers.CreateLogger<ImageCredentials>()),
+                PullRecords = pullRecords,
+            },
             time, loggers.CreateLogger<RuntimeManager>()));
         var pleg = new PodLifecycleEventGenerator(podRuntime, cache, RelistOptions.Default, time, loggers.CreateLogger<PodLifecycleEventGenerator>());
 
@@ -265,6 +274,16 @@ internal sealed partial class KubeletComposition : IAsyncDisposable
     {
         // What runs has to be known before anything is started: a pod whose containers run must not get a second set.
         await pleg.FirstRelist.WaitAsync(cancellationToken);
+        try
+        {
+            await _recoverPulls(cancellationToken);
+        }
+        catch (CriException e)
+        {
+            // The intents stay: what they name still counts as pulled by this node.
+            LogPulls(e.Message);
+        }
+
         List<Task> sources = [];
         if (_settings.StaticPodPath is { } path)
         {
@@ -457,6 +476,9 @@ internal sealed partial class KubeletComposition : IAsyncDisposable
 
         _stop.Dispose();
     }
+
+    [LoggerMessage(1004, LogLevel.Warning, "Image pulls of an earlier life could not be looked up, their images have to be pulled again by those who use them: {Error}")]
+    private partial void LogPulls(string error);
 
     [LoggerMessage(1003, LogLevel.Debug, "Dead containers could not be listed, the next pass is in a minute: {Error}")]
     private partial void LogGarbage(string error);

@@ -2,6 +2,7 @@ using NodeAgent.Cri;
 using NodeAgent.Kubelet;
 using NodeAgent.Kubelet.Certificates;
 using NodeAgent.Kubelet.Containers;
+using NodeAgent.Kubelet.Images;
 using NodeAgent.Kubelet.Nodes;
 using NodeAgent.Kubelet.Resources;
 using NodeAgent.Kubelet.Server;
@@ -31,6 +32,10 @@ internal sealed record KubeletSettings
 
     /// <summary>staticPodPath; null = none.</summary>
     public string? StaticPodPath { get; init; }
+    /// <summary>Credentials for image pulls.</summary>
+    public required ImageCredentialOptions ImageCredentials { get; init; }
+    /// <summary>Which present images a pod may use; null: all (gate KubeletEnsureSecretPulledImages off).</summary>
+    public PullVerification? PullVerification { get; init; }
     /// <summary>staticPodURL; null = none.</summary>
     public Uri? StaticPodUrl { get; init; }
     public IReadOnlyDictionary<string, IReadOnlyList<string>> StaticPodUrlHeaders { get; init; } = new Dictionary<string, IReadOnlyList<string>>();

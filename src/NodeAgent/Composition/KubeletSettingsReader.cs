@@ -45,6 +45,9 @@ internal static class KubeletSettingsReader
             ApiClient = new KubernetesClientOptions { Qps = Math.Max(0, c.KubeAPIQPS), Burst = c.KubeAPIBurst, UserAgent = $"kubelet/{version}" },
             EventClient = new KubernetesClientOptions { Qps = Math.Max(0, c.EventRecordQPS), Burst = c.EventBurst, UserAgent = $"kubelet/{version}" },
             StaticPodPath = c.StaticPodPath.Length > 0 ? c.StaticPodPath : null,
+            ImageCredentials = Credentials(f),
+            PullVerification = loaded.Gates.IsEnabled("KubeletEnsureSecretPulledImages")
+                ? new PullVerification(c.ImagePullCredentialsVerificationPolicy, c.PreloadedImagesVerificationAllowlist) : null,
             StaticPodUrl = c.StaticPodURL.Length == 0 ? null
                 : Uri.TryCreate(c.StaticPodURL, UriKind.Absolute, out Uri? url) && url.Scheme is ("http" or "https") ? url
                 : throw new FormatException("staticPodURL is no http or https URL"),
@@ -156,6 +159,21 @@ internal static class KubeletSettingsReader
         HugePageSizes = [.. host.HugePages().Keys],
     };
 
+    private static ImageCredentialOptions Credentials(KubeletFlags f)
+    {
+        bool configured = f.ImageCredentialProviderConfig.Length > 0;
+        if (configured != f.ImageCredentialProviderBinDirectory.Length > 0)
+        {
+            throw new FormatException("--image-credential-provider-config and --image-credential-provider-bin-dir belong together; give both or none");
+        }
+
+        return new ImageCredentialOptions(f.RootDirectory, Environment.GetEnvironmentVariable("HOME"))
+        {
+            Providers = configured ? CredentialProviderConfig.Load(f.ImageCredentialProviderConfig, f.ImageCredentialProviderBinDirectory) : [],
+            BinFolder = f.ImageCredentialProviderBinDirectory,
+        };
+    }
+
     private static RuntimeManagerOptions Runtime(KubeletConfiguration c, KubeletFlags f, HostInformation host, CgroupVersion cgroups) => new(
         new ContainerConfigOptions(
             new ContainerLimitsOptions(
@@ -164,6 +182,6 @@ internal static class KubeletSettingsReader
             new DnsOptions(c.ClusterDNS, c.ClusterDomain, c.ResolvConf),
             Path.Combine(f.RootDirectory, "seccomp"),
             c.SeccompDefault),
-        new ImageOptions(c.SerializeImagePulls ? 1 : c.MaxParallelImagePulls),
+        new ImageOptions(c.SerializeImagePulls ? 1 : c.MaxParallelImagePulls) { PullsPerSecond = c.RegistryPullQPS, Burst = c.RegistryBurst },
         c.MaxContainerRestartPeriod ?? TimeSpan.FromMinutes(5));
 }
