@@ -52,6 +52,7 @@ public sealed partial class RuntimeManager : IPodRuntime, IDisposable
     private const string SandboxName = "";
     private static readonly TimeSpan FirstRestartDelay = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan FailedAgainAfter = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan LeftoverRetry = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan FileLimit = TimeSpan.FromMinutes(2);
     private readonly IRuntimeService _runtime;
     private readonly RuntimeManagerOptions _options;
@@ -261,7 +262,7 @@ public sealed partial class RuntimeManager : IPodRuntime, IDisposable
 
         cancellationToken.ThrowIfCancellationRequested();
         pass.Changed = true;
-        if (!await RemoveNeverStartedAsync(pod, name, request.Status, pass))
+        if (!await RemoveNeverStartedAsync(request, name, pass, cancellationToken))
         {
             return;
         }
@@ -380,9 +381,9 @@ public sealed partial class RuntimeManager : IPodRuntime, IDisposable
         told?.ContainerStatuses.Concat(told.InitContainerStatuses).FirstOrDefault(s => s.Name == name)?.RestartCount ?? 0;
 
     // What became of its start is not known, so it must be out of the way before another of its name is made.
-    private async Task<bool> RemoveNeverStartedAsync(Pod pod, string name, RuntimePodStatus status, Pass pass)
+    private async Task<bool> RemoveNeverStartedAsync(PodSyncRequest request, string name, Pass pass, CancellationToken cancellationToken)
     {
-        foreach (RuntimeContainerStatus c in status.Containers.Where(c => c.Name == name && c.State == RuntimeContainerState.Created))
+        foreach (RuntimeContainerStatus c in request.Status.Containers.Where(c => c.Name == name && c.State == RuntimeContainerState.Created))
         {
             try
             {
@@ -394,7 +395,9 @@ public sealed partial class RuntimeManager : IPodRuntime, IDisposable
             }
             catch (CriException e)
             {
-                Fail(pod, name, "RunContainerError", $"an earlier attempt was created and not started, it could not be removed: {e.Message}", pass);
+                // containerd can have made the process and forgotten it, which keeps it from removing the container until the process has ended.
+                await request.KillContainer(c.Id.Id, cancellationToken);
+                Fail(request.Pod, name, "RunContainerError", $"an earlier attempt was created and not started, it could not be removed: {e.Message}", pass, LeftoverRetry);
                 return false;
             }
         }
@@ -402,11 +405,11 @@ public sealed partial class RuntimeManager : IPodRuntime, IDisposable
         return true;
     }
 
-    private void Fail(Pod pod, string name, string reason, string message, Pass pass)
+    private void Fail(Pod pod, string name, string reason, string message, Pass pass, TimeSpan? retryAfter = null)
     {
         _needs.Events.Record(pod, name, "Warning", "Failed", $"Error: {message}");
         LogStartFailed(pod.Ref, name, reason, message);
-        pass.Wait(name, reason, message, null);
+        pass.Wait(name, reason, message, retryAfter);
     }
 
     /// <inheritdoc/>

@@ -15,6 +15,12 @@ public interface IPodCgroupManager
     /// <summary>Removes the pod's cgroup, in whichever QoS class it is, killing what is left inside. Idempotent.</summary>
     Task RemoveAsync(PodUid uid, CancellationToken cancellationToken);
 
+    /// <summary>SIGKILLs what runs in a container's cgroup, for what the runtime has lost sight of. Nothing where pods have no cgroups.</summary>
+    /// <param name="pod">Its pod.</param>
+    /// <param name="containerId">The runtime's id; runtimes name the cgroup with it.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    Task KillContainerAsync(Pod pod, string containerId, CancellationToken cancellationToken);
+
     /// <summary>UIDs of all pod cgroups that exist, whoever made them.</summary>
     Task<IReadOnlyList<PodUid>> ListAsync(CancellationToken cancellationToken);
 }

@@ -54,6 +54,21 @@ public sealed class PodCgroupManager(ICgroupManager cgroups, CgroupOptions optio
     }
 
     /// <inheritdoc/>
+    public Task KillContainerAsync(Pod pod, string containerId, CancellationToken cancellationToken) =>
+        options.CgroupsPerQos && containerId.Length > 0 ? work.RunWithinAsync(Key(pod.Uid), Limit, () => KillContainer(pod, containerId), cancellationToken) : Task.CompletedTask;
+
+    private bool KillContainer(Pod pod, string containerId)
+    {
+        CgroupName parent = _names.Pod(PodQos.Of(pod), pod.Uid);
+        foreach (string folder in cgroups.ChildFolders(parent).Where(f => f.Contains(containerId, StringComparison.Ordinal)))
+        {
+            cgroups.KillChild(parent, folder);
+        }
+
+        return true;
+    }
+
+    /// <inheritdoc/>
     public Task<IReadOnlyList<PodUid>> ListAsync(CancellationToken cancellationToken) => work.RunWithinAsync("cgroups of pods", Limit, List, cancellationToken);
 
     private IReadOnlyList<PodUid> List()

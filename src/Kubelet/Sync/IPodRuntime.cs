@@ -21,7 +21,11 @@ public sealed record PodSyncRequest(
     string CgroupParent,
     ImmutableArray<string> HostIPs,
     PodStatus? LastPodStatus,
-    IStartTurn? Turn = null);
+    IStartTurn? Turn = null)
+{
+    /// <summary>Kills what runs in a container's cgroup, by the container's id.</summary>
+    public Func<string, CancellationToken, Task> KillContainer { get; init; } = (_, _) => Task.CompletedTask;
+}
 
 /// <summary>Why a container waits, as users read it in status.containerStatuses[].state.waiting.</summary>
 /// <param name="Reason">E.g. ImagePullBackOff, CrashLoopBackOff, CreateContainerConfigError.</param>

@@ -121,7 +121,10 @@ public sealed partial class PodSyncer(PodSyncParts parts, PodSyncSurroundings no
         using (turn)
         {
             parts.Probes.AddPod(pod);
-            var request = new PodSyncRequest(pod, observed, volumes, parts.Cgroups.CgroupParent(pod), node.Node.HostIPs, node.Statuses.Get(pod.Uid), turn);
+            var request = new PodSyncRequest(pod, observed, volumes, parts.Cgroups.CgroupParent(pod), node.Node.HostIPs, node.Statuses.Get(pod.Uid), turn)
+            {
+                KillContainer = (id, token) => parts.Cgroups.KillContainerAsync(pod, id, token),
+            };
             // Should the pass break off, nobody knows what it did: the runtime is asked before the next one.
             memory.Looked = false;
             PodSyncResult result = await parts.Runtime.SyncPodAsync(request, cancellationToken);

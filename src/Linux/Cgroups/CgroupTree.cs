@@ -21,6 +21,11 @@ public interface ICgroupManager
 
     /// <summary>Names of the folders directly below, as the driver spells them on disk.</summary>
     IReadOnlyList<string> ChildFolders(CgroupName name);
+
+    /// <summary>SIGKILLs every process in a folder directly below, and below that.</summary>
+    /// <param name="name">The cgroup.</param>
+    /// <param name="folder">One of its <see cref="ChildFolders"/>.</param>
+    void KillChild(CgroupName name, string folder);
 }
 
 /// <summary>A cgroup could not be made, changed or removed.</summary>

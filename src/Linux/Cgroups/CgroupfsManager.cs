@@ -24,5 +24,8 @@ public sealed class CgroupfsManager(CgroupTree tree) : ICgroupManager
     /// <inheritdoc/>
     public IReadOnlyList<string> ChildFolders(CgroupName name) => tree.ChildFolders(Path(name));
 
+    /// <inheritdoc/>
+    public void KillChild(CgroupName name, string folder) => tree.Kill($"{Path(name)}/{folder}");
+
     private static string Path(CgroupName name) => name.Path(CgroupDriver.Cgroupfs);
 }

@@ -67,6 +67,9 @@ public sealed class SystemdCgroupManager(CgroupTree tree, ISystemdUnits systemd)
     /// <inheritdoc/>
     public IReadOnlyList<string> ChildFolders(CgroupName name) => tree.ChildFolders(Path(name));
 
+    /// <inheritdoc/>
+    public void KillChild(CgroupName name, string folder) => tree.Kill($"{Path(name)}/{folder}");
+
     private static string Path(CgroupName name) => name.Path(CgroupDriver.Systemd);
 }
 

@@ -40,6 +40,9 @@ internal sealed class RuntimeManagerFixture : IPodEventRecorder, IServiceLister,
             TimeProvider.System, NullLogger<RuntimeManager>.Instance);
     }
 
+    /// <summary>Ids of containers whose cgroup was emptied by force.</summary>
+    public List<string> Killed { get; } = [];
+
     public event Action<ProbeUpdate>? Changed
     {
         add { }
@@ -81,7 +84,14 @@ internal sealed class RuntimeManagerFixture : IPodEventRecorder, IServiceLister,
     {
         Directory.CreateDirectory(Paths.Pod(pod.Uid));
         RuntimePodStatus status = await Manager.GetPodStatusAsync(pod.Ref, default);
-        return await Manager.SyncPodAsync(new PodSyncRequest(pod, status, ImmutableDictionary<string, MountedVolume>.Empty, "/kubepods/x", ["10.0.0.1"], null), cancellationToken);
+        return await Manager.SyncPodAsync(new PodSyncRequest(pod, status, ImmutableDictionary<string, MountedVolume>.Empty, "/kubepods/x", ["10.0.0.1"], null)
+        {
+            KillContainer = (id, _) =>
+            {
+                Killed.Add(id);
+                return Task.CompletedTask;
+            },
+        }, cancellationToken);
     }
 
     public IEnumerable<string> Calls(params string[] methods) => Fake.Calls.Select(c => c.Method.Split('/')[^1]).Where(methods.Contains);

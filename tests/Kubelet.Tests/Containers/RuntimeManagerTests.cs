@@ -64,6 +64,25 @@ public sealed class RuntimeManagerTests
     }
 
     [Fact]
+    public async Task A_process_that_the_runtime_made_and_forgot_is_killed_so_that_its_container_can_be_removed()
+    {
+        await using var f = await RuntimeManagerFixture.StartAsync();
+        Pod pod = RuntimeManagerFixture.Pod();
+        f.Fake.Behaviour.On("StartContainer", Reaction.Fail(StatusCode.Unavailable, "the connection broke"), times: 1);
+        await f.PassAsync(pod);
+        string id = f.Fake.Containers.Single().Status.Id;
+        f.Fake.Behaviour.On("RemoveContainer", Reaction.Fail(StatusCode.Unknown, "cannot delete running task: failed precondition"), times: 1);
+        PodSyncResult refused = await f.PassAsync(pod);
+        Assert.Equal("RunContainerError", refused.Waiting["main"].Reason);
+        Assert.Equal(TimeSpan.FromSeconds(1), refused.RetryAfter);
+        Assert.Equal([id], f.Killed);
+        await f.PassAsync(pod);
+        RuntimeContainerStatus again = (await f.Manager.GetPodStatusAsync(pod.Ref, default)).Find("main")!;
+        Assert.Equal((RuntimeContainerState.Running, 0), (again.State, again.RestartCount));
+        Assert.Single(f.Fake.Containers);
+    }
+
+    [Fact]
     public async Task A_container_that_ended_is_started_again_at_once_and_then_after_a_delay()
     {
         await using var f = await RuntimeManagerFixture.StartAsync();

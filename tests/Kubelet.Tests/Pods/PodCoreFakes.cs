@@ -196,6 +196,8 @@ internal sealed class NoCgroups : IPodCgroupManager
         return Task.CompletedTask;
     }
 
+    public Task KillContainerAsync(Pod pod, string containerId, CancellationToken cancellationToken) => Task.CompletedTask;
+
     public Task<IReadOnlyList<PodUid>> ListAsync(CancellationToken cancellationToken) => Task.FromResult<IReadOnlyList<PodUid>>([.. _made.Keys]);
 }
 

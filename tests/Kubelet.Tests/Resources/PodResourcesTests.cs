@@ -218,6 +218,10 @@ public sealed class PodResourcesTests
             return Task.CompletedTask;
         }
 
+        public void KillChild(CgroupName name, string folder) => Killed.Add($"{name}/{folder}");
+
+        public List<string> Killed { get; } = [];
+
         public IReadOnlyList<string> ChildFolders(CgroupName name) =>
             [.. _all.Keys.Where(c => c.Parts.Length == name.Parts.Length + 1 && c.Parts[..^1].SequenceEqual(name.Parts)).Select(c => Path.GetFileName(c.Path(driver)))];
     }
