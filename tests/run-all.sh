@@ -7,7 +7,9 @@ configuration=${CONFIGURATION:-Debug}
 dotnet build NodeAgent.sln -c "$configuration" --nologo -v q || { echo "run-all: the build failed"; echo "0 passed, 1 failed, 0 skipped"; exit 1; }
 passed=0 failed=0 skipped=0
 log=$(mktemp)
-trap 'rm -f "$log"' EXIT
+export NODE_AGENT_E2E_SUMMARY
+NODE_AGENT_E2E_SUMMARY=$(mktemp)
+trap 'rm -f "$log" "$NODE_AGENT_E2E_SUMMARY"' EXIT
 for project in tests/*.Tests/*.csproj tests/EndToEnd/*.csproj; do
   name=$(basename "$project" .csproj)
   echo "== $name"
@@ -30,5 +32,6 @@ for project in tests/*.Tests/*.csproj tests/EndToEnd/*.csproj; do
   echo "   $p passed, $f failed, $s skipped"
   passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
 done
+sort -u "$NODE_AGENT_E2E_SUMMARY"
 echo "$passed passed, $failed failed, $skipped skipped"
 [ $failed -eq 0 ]

@@ -2,7 +2,6 @@ using System.Globalization;
 using NodeAgent.Cri.V1;
 using NodeAgent.Harness.Cluster;
 using NodeAgent.Harness.Host;
-using NodeAgent.Kubernetes.Rest;
 using Pod = NodeAgent.Kubernetes.Objects.Pod;
 
 namespace NodeAgent.EndToEnd;

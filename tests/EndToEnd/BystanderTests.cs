@@ -1,4 +1,3 @@
-using System.Text;
 using NodeAgent.Cri.V1;
 using NodeAgent.Harness.Cluster;
 using NodeAgent.Harness.Host;

@@ -2,7 +2,6 @@ using System.Globalization;
 using NodeAgent.Harness.Cluster;
 using NodeAgent.Harness.Host;
 using NodeAgent.Kubernetes.Objects;
-using NodeAgent.Kubernetes.Rest;
 
 namespace NodeAgent.EndToEnd;
 
