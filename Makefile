@@ -8,7 +8,7 @@ OUTPUT ?= out/$(RID)
 VERSION := $(shell sed -n 's:.*<Version>\(.*\)</Version>.*:\1:p' Directory.Build.props)
 DEB_ARCH = $(if $(filter linux-arm64,$(RID)),arm64,amd64)
 
-.PHONY: build test test-unit demo demo-down conformance format publish deb clean
+.PHONY: build test test-unit demo demo-down conformance bench bench-quick format publish deb clean
 
 ## build: everything, warnings are errors
 build:
@@ -34,6 +34,15 @@ demo-down:
 ## conformance: Kubernetes' own e2e suite against a node of ours; FOCUS chooses (sudo; needs ginkgo, e2e.test, kubectl and images)
 conformance:
 	tests/conformance.sh
+
+## bench: pods on one node by this agent, by the Go kubelet where $KUBERNETES_BIN has it, and by CRI calls alone (sudo; half an hour)
+bench: publish
+	$(DOTNET) build bench/Bench/Bench.csproj -c $(CONFIGURATION) --nologo -v q
+	NODE_AGENT_BINARY=$(CURDIR)/$(OUTPUT)/node-agent $(DOTNET) bench/Bench/bin/$(CONFIGURATION)/net10.0/Bench.dll pods --json out/bench-pods.json $(BENCH)
+
+## bench-quick: the same with 30 pods and one run
+bench-quick:
+	$(MAKE) bench BENCH="--pods 30 --runs 1 --single 3 --rest 10"
 
 ## format: fails where the layout of a file is not that of .editorconfig
 format:

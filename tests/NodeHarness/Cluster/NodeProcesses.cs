@@ -39,11 +39,14 @@ public sealed class NodeProcesses(HarnessOptions options, IControlPlane control,
     }
 
     /// <summary>Starts the kubelet (again).</summary>
-    public ChildProcess StartKubelet(params string[] more) => ChildProcess.Start(options.Folder, Kubelet, Requirements.AgentProgram,
+    public ChildProcess StartKubelet(params string[] more) => StartKubeletOf(Requirements.AgentProgram, ["kubelet", .. more]);
+
+    /// <summary>Starts a program as the node's kubelet on the same files and flags; the arguments given come first.</summary>
+    public ChildProcess StartKubeletOf(string program, params string[] first) => ChildProcess.Start(options.Folder, Kubelet, program,
     [
-        "kubelet", "--config", ConfigurationFile(Kubelet), "--kubeconfig", control.NodeKubeconfig, "--hostname-override", options.NodeName,
+        .. first, "--config", ConfigurationFile(Kubelet), "--kubeconfig", control.NodeKubeconfig, "--hostname-override", options.NodeName,
         "--node-ip", address.ToString(), "--root-dir", RootFolder, "--cert-dir", Path.Combine(options.Folder, "kubelet-pki"),
-        "--v", Environment.GetEnvironmentVariable("NODE_AGENT_E2E_V") ?? "2", .. more,
+        "--v", Environment.GetEnvironmentVariable("NODE_AGENT_E2E_V") ?? "2",
     ]);
 
     /// <summary>Starts kube-proxy (again).</summary>
