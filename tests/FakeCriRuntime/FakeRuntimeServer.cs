@@ -81,7 +81,11 @@ internal sealed class FakeRuntimeServer(FakeRuntime runtime)
         On(server, Rt.ContainerStatus, r => runtime.Locked(m => new ContainerStatusResponse { Status = m.Container(r.ContainerId).Status.Clone() }));
         On(server, Rt.UpdateContainerResources, r => runtime.Locked(m =>
         {
-            m.Container(r.ContainerId).Status.Resources.Linux.MergeFrom(r.Linux ?? new LinuxContainerResources());
+            LinuxContainerResources held = m.Container(r.ContainerId).Status.Resources.Linux, sent = r.Linux?.Clone() ?? new LinuxContainerResources();
+            // Merging adds to maps and lists; an update replaces what they hold.
+            foreach (string key in sent.Unified.Keys) held.Unified.Remove(key);
+            if (sent.HugepageLimits.Count > 0) held.HugepageLimits.Clear();
+            held.MergeFrom(sent);
             return new UpdateContainerResourcesResponse();
         }));
         On(server, Rt.ReopenContainerLog, r =>

@@ -43,7 +43,7 @@ internal static class ResourcesFields
         .Pointer("enforceNodeAllocatable", FieldKinds.TextList,
             c => c.EnforceNodeAllocatable, (c, v) => c with { EnforceNodeAllocatable = v })
         .Value("memorySwap.swapBehavior", FieldKinds.Text,
-            c => c.SwapBehavior, (c, v) => c with { SwapBehavior = v }, SupportState.NoEffectYet)
+            c => c.SwapBehavior, (c, v) => c with { SwapBehavior = v })
         .Pointer("memoryThrottlingFactor", FieldKinds.Optional(FieldKinds.Float),
             c => c.MemoryThrottlingFactor, (c, v) => c with { MemoryThrottlingFactor = v }, SupportState.NoEffectYet)
         .Value("memoryReservationPolicy", FieldKinds.Text,

@@ -14,7 +14,14 @@ namespace NodeAgent.Kubelet.Containers;
 /// <param name="SingleProcessOomKill">singleProcessOOMKill.</param>
 /// <param name="HugePageSizes">Bytes of each page size of the node.</param>
 public sealed record ContainerLimitsOptions(
-    long MemoryCapacity, bool CpuQuota, long CpuPeriod, bool CgroupV2, bool SingleProcessOomKill, IReadOnlyList<long> HugePageSizes);
+    long MemoryCapacity, bool CpuQuota, long CpuPeriod, bool CgroupV2, bool SingleProcessOomKill, IReadOnlyList<long> HugePageSizes)
+{
+    /// <summary>How containers may swap; null where the kernel does not account for swap.</summary>
+    public SwapOptions? Swap { get; init; }
+
+    /// <summary>True where the container gets a share of the node's swap.</summary>
+    public bool MaySwap(Pod pod, ApiContainer container) => ContainerSwap.Allowed(pod, container, this);
+}
 
 /// <summary>Requests and limits as the runtime gets them. Pure. Source: kuberuntime_container_linux.go, pkg/kubelet/qos/policy.go.</summary>
 internal static class ContainerResourcesBuilder
@@ -49,6 +56,7 @@ internal static class ContainerResourcesBuilder
             resources.Unified["memory.oom.group"] = "1";
         }
 
+        ContainerSwap.Configure(resources, pod, c, options);
         return resources;
     }
 

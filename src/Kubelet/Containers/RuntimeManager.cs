@@ -44,6 +44,9 @@ public sealed record RuntimeManagerNeeds(
 
     /// <summary>Whether a pod may use an image that is there already; null: it may (gate KubeletEnsureSecretPulledImages off).</summary>
     public ImagePullRecords? PullRecords { get; init; }
+
+    /// <summary>For resizes; null where running containers keep what they were given.</summary>
+    public ResizeNeeds? Resize { get; init; }
 }
 
 /// <summary>Pods in terms of the runtime's sandboxes and containers. Source: pkg/kubelet/kuberuntime/kuberuntime_manager.go.</summary>
@@ -65,6 +68,7 @@ public sealed partial class RuntimeManager : IPodRuntime, IDisposable
     private readonly LifecycleHooks _hooks;
     private readonly ContainerStopper _stopper;
     private readonly CrashLoopBackOff _backOff;
+    private readonly PodResizer? _resizer;
     private readonly AttemptNumbers _attempts = new();
     private readonly ConcurrentDictionary<string, PodUid> _withoutPostStart = new();
 
@@ -79,6 +83,7 @@ public sealed partial class RuntimeManager : IPodRuntime, IDisposable
         _hooks = new LifecycleHooks(runtime, needs.Events, time);
         _stopper = new ContainerStopper(runtime, _hooks, needs.Events, time);
         _backOff = new CrashLoopBackOff(FirstRestartDelay, options.LongestRestartDelay);
+        _resizer = needs.Resize is { } resize ? new PodResizer(runtime, resize, options.Config.Limits, logger) : null;
     }
 
     /// <inheritdoc/>
@@ -91,7 +96,7 @@ public sealed partial class RuntimeManager : IPodRuntime, IDisposable
     public async Task<PodSyncResult> SyncPodAsync(PodSyncRequest request, CancellationToken cancellationToken)
     {
         Pod pod = request.Pod;
-        PodActions actions = PodActionPlanner.Compute(pod, request.Status, Health);
+        PodActions actions = PodActionPlanner.Compute(pod, request.Status, Health, _needs.Resize is { } r ? name => r.Actuated.Get(pod.Uid, name) : null);
         if (actions.IsEmpty)
         {
             return new PodSyncResult();
@@ -130,7 +135,18 @@ public sealed partial class RuntimeManager : IPodRuntime, IDisposable
             await StartAsync(request, AsContainer(e), e.TargetContainerName, sandbox!, config, ips, pass, cancellationToken);
         }
 
-        foreach (ApiContainer c in actions.StartInit.Concat(actions.Start))
+        foreach (ApiContainer c in actions.StartInit)
+        {
+            await StartAsync(request, c, null, sandbox!, config, ips, pass, cancellationToken);
+        }
+
+        if (actions.Resizes && _resizer is not null)
+        {
+            pass.Changed = true;
+            pass.ResizeError = await _resizer.ActuateAsync(pod, actions, cancellationToken);
+        }
+
+        foreach (ApiContainer c in actions.Start)
         {
             await StartAsync(request, c, null, sandbox!, config, ips, pass, cancellationToken);
         }
@@ -285,6 +301,11 @@ public sealed partial class RuntimeManager : IPodRuntime, IDisposable
         }
 
         _needs.Events.Record(pod, name, "Normal", "Created", "Container created");
+        if (target is null)
+        {
+            _needs.Resize?.Actuated.Set(pod.Uid, name, c.Resources ?? ResourceRequirements.Empty);
+        }
+
         try
         {
             await _runtime.StartContainerAsync(new StartContainerRequest { ContainerId = id }, CancellationToken.None);
@@ -501,6 +522,7 @@ public sealed partial class RuntimeManager : IPodRuntime, IDisposable
         _images.Forget(uid);
         _backOff.Forget(uid);
         _attempts.Forget(uid);
+        _needs.Resize?.Actuated.Remove(uid);
         foreach ((string id, PodUid _) in _withoutPostStart.Where(c => c.Value == uid))
         {
             _withoutPostStart.TryRemove(id, out _);
@@ -551,6 +573,8 @@ public sealed partial class RuntimeManager : IPodRuntime, IDisposable
 
         public string? Error { get; set; }
 
+        public string? ResizeError { get; set; }
+
         public void Wait(string container, string reason, string message, TimeSpan? retry)
         {
             _waiting[container] = new ContainerWaiting(reason, message);
@@ -558,6 +582,13 @@ public sealed partial class RuntimeManager : IPodRuntime, IDisposable
             _retry = _retry is null || r < _retry ? r : _retry;
         }
 
-        public PodSyncResult Result() => new() { Waiting = _waiting.ToImmutableDictionary(), Error = Error, RetryAfter = _retry, Changed = Changed };
+        public PodSyncResult Result() => new()
+        {
+            Waiting = _waiting.ToImmutableDictionary(),
+            Error = Error,
+            ResizeError = ResizeError,
+            RetryAfter = _retry,
+            Changed = Changed,
+        };
     }
 }

@@ -237,7 +237,7 @@ public sealed partial class PodLifecycleEventGenerator(
     private static bool ObservationsEqual(RuntimePodStatus a, RuntimePodStatus b) =>
         a.Sandboxes.Length == b.Sandboxes.Length && a.Containers.Length == b.Containers.Length && a.IPs.SequenceEqual(b.IPs)
         && a.Sandboxes.Zip(b.Sandboxes).All(p => p.First.Id == p.Second.Id && p.First.State == p.Second.State)
-        && a.Containers.Zip(b.Containers).All(p => p.First.Id == p.Second.Id && p.First.State == p.Second.State);
+        && a.Containers.Zip(b.Containers).All(p => p.First.Id == p.Second.Id && p.First.State == p.Second.State && Equals(p.First.Resources, p.Second.Resources));
 
     private static string Duration(TimeSpan t) => t.TotalMinutes >= 1 ? $"{(int)t.TotalMinutes}m{t.Seconds}s" : $"{t.TotalSeconds:0.###}s";
 

@@ -1,5 +1,6 @@
 using NodeAgent.Kubelet.Pods;
 using NodeAgent.Kubernetes.Objects;
+using NodeAgent.Linux.Cgroups;
 
 namespace NodeAgent.Kubelet.Resources;
 
@@ -11,6 +12,22 @@ public interface IPodCgroupManager
 
     /// <summary>Creates or updates the pod's cgroup with its limits. Idempotent.</summary>
     Task EnsureAsync(Pod pod, CancellationToken cancellationToken);
+
+    /// <summary>True where the pod has a cgroup, or pods have none of their own.</summary>
+    bool Exists(Pod pod);
+
+    /// <summary>What the pod's cgroup should have.</summary>
+    CgroupLimits Limits(Pod pod);
+
+    /// <summary>CPU and memory limits in force; null where the kernel does not tell, negative = no limit.</summary>
+    Task<CgroupLimits> ReadAsync(Pod pod, CancellationToken cancellationToken);
+
+    /// <summary>Bytes of memory the pod uses; null where the kernel does not tell.</summary>
+    Task<long?> MemoryUsageAsync(Pod pod, CancellationToken cancellationToken);
+
+    /// <summary>Sets some of the limits of the pod's cgroup.</summary>
+    /// <exception cref="CgroupException">The kernel or systemd refused; names the cgroup.</exception>
+    Task SetAsync(Pod pod, CgroupLimits limits, CancellationToken cancellationToken);
 
     /// <summary>Removes the pod's cgroup, in whichever QoS class it is, killing what is left inside. Idempotent.</summary>
     Task RemoveAsync(PodUid uid, CancellationToken cancellationToken);

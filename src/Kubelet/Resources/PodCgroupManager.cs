@@ -25,15 +25,38 @@ public sealed class PodCgroupManager(ICgroupManager cgroups, CgroupOptions optio
     {
         if (options.CgroupsPerQos)
         {
-            CgroupName name = _names.Pod(PodQos.Of(pod), pod.Uid);
+            CgroupName name = NameOf(pod);
             if (beforeNew is not null && !cgroups.Exists(name))
             {
                 await beforeNew(cancellationToken);
             }
 
-            CgroupLimits limits = PodCgroupLimits.ForPod(pod, options.CpuCfsQuota, options.CpuCfsQuotaPeriod, options.PodPidsLimit);
+            CgroupLimits limits = Limits(pod);
             limits = limits with { HugePages = HugePages.NoOthers(limits.HugePages, options.HugePageSizes) };
             await await work.RunWithinAsync(Key(pod.Uid), Limit, () => cgroups.EnsureAsync(name, limits, cancellationToken), cancellationToken);
+        }
+    }
+
+    /// <inheritdoc/>
+    public bool Exists(Pod pod) => !options.CgroupsPerQos || cgroups.Exists(NameOf(pod));
+
+    /// <inheritdoc/>
+    public CgroupLimits Limits(Pod pod) => PodCgroupLimits.ForPod(pod, options.CpuCfsQuota, options.CpuCfsQuotaPeriod, options.PodPidsLimit);
+
+    /// <inheritdoc/>
+    public Task<CgroupLimits> ReadAsync(Pod pod, CancellationToken cancellationToken) =>
+        options.CgroupsPerQos ? work.RunWithinAsync(Key(pod.Uid), Limit, () => cgroups.Read(NameOf(pod)), cancellationToken) : Task.FromResult(CgroupLimits.None);
+
+    /// <inheritdoc/>
+    public Task<long?> MemoryUsageAsync(Pod pod, CancellationToken cancellationToken) =>
+        options.CgroupsPerQos ? work.RunWithinAsync(Key(pod.Uid), Limit, () => cgroups.MemoryUsage(NameOf(pod)), cancellationToken) : Task.FromResult<long?>(null);
+
+    /// <inheritdoc/>
+    public async Task SetAsync(Pod pod, CgroupLimits limits, CancellationToken cancellationToken)
+    {
+        if (options.CgroupsPerQos)
+        {
+            await await work.RunWithinAsync(Key(pod.Uid), Limit, () => cgroups.SetAsync(NameOf(pod), limits, cancellationToken), cancellationToken);
         }
     }
 
@@ -89,6 +112,8 @@ public sealed class PodCgroupManager(ICgroupManager cgroups, CgroupOptions optio
     }
 
     private static string Key(PodUid uid) => "cgroup of pod " + uid;
+
+    private CgroupName NameOf(Pod pod) => _names.Pod(PodQos.Of(pod), pod.Uid);
 
     private bool Find(QosClass qos, PodUid uid) =>
         cgroups.ChildFolders(_names.Class(qos)).Any(f => PodCgroupNames.UidOf(f, cgroups.Driver) == Spelled(uid));

@@ -71,7 +71,7 @@ internal static class ContainerStatusBuilder
                 ContainerRole.Ephemeral => false,
                 _ => running && started && Ready(inputs, name, role, c, previous),
             },
-            Resources = running ? Observed.Resources(inputs.Pod, name, c) : null,
+            Resources = Observed.Resources(inputs.Pod, c, inputs.Actuated(name), previous),
             AllocatedResources = Observed.Allocated(inputs.Pod, name),
             VolumeMounts = Observed.VolumeMounts(inputs.Pod, name),
             User = Observed.User(c),

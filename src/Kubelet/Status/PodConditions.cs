@@ -17,6 +17,7 @@ internal static class PodConditions
         List<PodCondition> conditions =
         [
             .. inputs.Pod.Status.Conditions.Where(c => !Owned.Contains(c.Type)),
+            .. status.Phase is "Succeeded" or "Failed" ? [] : inputs.Resize,
             .. inputs.Previous.Conditions.Where(c => c.Type == "DisruptionTarget").Take(1),
             New("PodReadyToStartContainers", SandboxReady(inputs)),
             Initialized(inputs, status),
@@ -29,7 +30,8 @@ internal static class PodConditions
 
     private static PodCondition Stamp(PodCondition c, PodStatusInputs inputs)
     {
-        if (!Owned.Contains(c.Type))
+        // Those of a resize have the generation and the times of its decision.
+        if (!Owned.Contains(c.Type) || inputs.Resize.Contains(c))
         {
             return c;
         }

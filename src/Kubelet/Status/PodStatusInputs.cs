@@ -20,6 +20,10 @@ public sealed record PodStatusInputs
     public ImmutableDictionary<string, ContainerWaiting> Waiting { get; init; } = ImmutableDictionary<string, ContainerWaiting>.Empty;
     /// <summary>Verdicts of probes.</summary>
     public required Func<ContainerId, ProbeType, ProbeResult?> Verdict { get; init; }
+    /// <summary>Conditions of a resize that waits or is under way.</summary>
+    public ImmutableArray<PodCondition> Resize { get; init; } = [];
+    /// <summary>Resources a container was given last, by name; null where that is not on record.</summary>
+    public Func<string, ResourceRequirements?> Actuated { get; init; } = _ => null;
     /// <summary>The node's addresses, primary first.</summary>
     public ImmutableArray<string> HostIPs { get; init; } = [];
     /// <summary>Guaranteed, Burstable or BestEffort, from the spec.</summary>

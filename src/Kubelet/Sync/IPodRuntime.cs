@@ -39,12 +39,14 @@ public sealed record PodSyncResult
     public ImmutableDictionary<string, ContainerWaiting> Waiting { get; init; } = ImmutableDictionary<string, ContainerWaiting>.Empty;
     /// <summary>A pod-wide failure (sandbox, resize, kill), or null.</summary>
     public string? Error { get; init; }
+    /// <summary>Why resources of running containers could not be changed, or null.</summary>
+    public string? ResizeError { get; init; }
     /// <summary>When to sync again without an outside event (back-off end); null = no need.</summary>
     public TimeSpan? RetryAfter { get; init; }
     /// <summary>True where the runtime's state may have changed: the caller relists the pod.</summary>
     public bool Changed { get; init; }
     /// <summary>True where nothing failed.</summary>
-    public bool Succeeded => Error is null && Waiting.IsEmpty;
+    public bool Succeeded => Error is null && ResizeError is null && Waiting.IsEmpty;
 }
 
 /// <summary>A pod as the runtime lists it (labels only; no per-container status call).</summary>

@@ -13,9 +13,11 @@ public static class PodActionPlanner
     /// <param name="pod">The pod as wanted; it is neither deleted nor ended.</param>
     /// <param name="status">What the runtime has.</param>
     /// <param name="health">Verdicts for an instance.</param>
-    public static PodActions Compute(Pod pod, RuntimePodStatus status, Func<RuntimeContainerStatus, ContainerHealth> health)
+    /// <param name="actuated">Resources a container was given last, by name (null = not on record); null where resources are left alone.</param>
+    public static PodActions Compute(
+        Pod pod, RuntimePodStatus status, Func<RuntimeContainerStatus, ContainerHealth> health, Func<string, ResourceRequirements?>? actuated = null)
     {
-        return Sandbox(pod, status) is { } next ? WithNewSandbox(pod, status, next) : InSandbox(pod, status, status.Sandboxes[0].Id, health);
+        return Sandbox(pod, status) is { } next ? WithNewSandbox(pod, status, next) : InSandbox(pod, status, health, actuated is null ? null : new ResizePlanner(actuated));
     }
 
     /// <summary>What the sandbox to be made is like, or null where the newest one serves.</summary>
@@ -66,13 +68,14 @@ public static class PodActionPlanner
         };
     }
 
-    private static PodActions InSandbox(Pod pod, RuntimePodStatus status, string sandbox, Func<RuntimeContainerStatus, ContainerHealth> health)
+    private static PodActions InSandbox(Pod pod, RuntimePodStatus status, Func<RuntimeContainerStatus, ContainerHealth> health, ResizePlanner? resizes)
     {
+        string sandbox = status.Sandboxes[0].Id;
         // Containers of an earlier sandbox count as not there: a new sandbox runs everything again.
         RuntimePodStatus now = status with { Containers = [.. status.Containers.Where(c => c.SandboxId == sandbox)] };
         var kill = new List<KillAction>();
         var ephemeral = pod.Spec.EphemeralContainers.Where(e => status.Find(e.Name) is null).ToImmutableArray();
-        (bool initialised, ImmutableArray<Container> startInit, bool failed) = Init(pod, now, health, kill);
+        (bool initialised, ImmutableArray<Container> startInit, bool failed) = Init(pod, now, health, kill, resizes);
         if (failed)
         {
             return new PodActions { KillPod = true };
@@ -82,7 +85,7 @@ public static class PodActionPlanner
         bool keepsRunning = !startInit.IsEmpty;
         foreach (Container c in initialised ? pod.Spec.Containers : [])
         {
-            keepsRunning |= Main(pod, c, status.Find(c.Name), sandbox, health, kill, start);
+            keepsRunning |= Main(pod, c, status.Find(c.Name), sandbox, new Verdicts(health, resizes), kill, start);
         }
 
         if (initialised && !keepsRunning && ephemeral.IsEmpty)
@@ -97,15 +100,28 @@ public static class PodActionPlanner
         kill.AddRange(now.Containers
             .Where(c => c.State is RuntimeContainerState.Running or RuntimeContainerState.Unknown && !Names(pod).Contains(c.Name))
             .Select(c => new KillAction(c, null, $"Container {c.Name} is not in the pod any more")));
-        return new PodActions { SandboxId = sandbox, Kill = [.. kill], StartEphemeral = ephemeral, StartInit = startInit, Start = [.. start] };
+        return new PodActions
+        {
+            SandboxId = sandbox,
+            Kill = [.. kill],
+            StartEphemeral = ephemeral,
+            StartInit = startInit,
+            Start = [.. start],
+            ResizeMemory = resizes?.Memory ?? [],
+            ResizeCpu = resizes?.Cpu ?? [],
+            ResizePod = resizes?.ResizePod ?? false,
+        };
     }
+
+    /// <summary>What decides about a container that runs.</summary>
+    private sealed record Verdicts(Func<RuntimeContainerStatus, ContainerHealth> Health, ResizePlanner? Resizes);
 
     private static IEnumerable<string> Names(Pod pod) =>
         pod.Spec.Containers.Select(c => c.Name).Concat(pod.Spec.InitContainers.Select(c => c.Name)).Concat(pod.Spec.EphemeralContainers.Select(c => c.Name))!;
 
     /// <summary>Decides about one main container; true where it keeps the pod alive.</summary>
     private static bool Main(
-        Pod pod, Container c, RuntimeContainerStatus? s, string sandbox, Func<RuntimeContainerStatus, ContainerHealth> health, List<KillAction> kill, List<Container> start)
+        Pod pod, Container c, RuntimeContainerStatus? s, string sandbox, Verdicts verdicts, List<KillAction> kill, List<Container> start)
     {
         if (s is null || s.SandboxId != sandbox || s.State is RuntimeContainerState.Created or RuntimeContainerState.Exited)
         {
@@ -126,8 +142,14 @@ public static class PodActionPlanner
             return true;
         }
 
-        if (Unfit(c, s, health(s)) is not { } verdict)
+        if (Unfit(c, s, verdicts.Health(s)) is not { } verdict)
         {
+            if (verdicts.Resizes?.Restarts(c, s) == true)
+            {
+                kill.Add(new KillAction(s, c, $"Container {c.Name} resize requires restart"));
+                start.Add(c);
+            }
+
             return true;
         }
 
@@ -156,7 +178,7 @@ public static class PodActionPlanner
 
     /// <summary>Init containers strictly in order; sidecars restart at any time and gate only until they are started.</summary>
     private static (bool Initialised, ImmutableArray<Container> Start, bool Failed) Init(
-        Pod pod, RuntimePodStatus now, Func<RuntimeContainerStatus, ContainerHealth> health, List<KillAction> kill)
+        Pod pod, RuntimePodStatus now, Func<RuntimeContainerStatus, ContainerHealth> health, List<KillAction> kill, ResizePlanner? resizes)
     {
         bool mainRan = pod.Spec.Containers.Any(c => now.Find(c.Name) is { State: not RuntimeContainerState.Created });
         var start = new List<Container>();
@@ -166,7 +188,7 @@ public static class PodActionPlanner
             RuntimeContainerStatus? s = now.Find(c.Name);
             if (c.RestartPolicy == "Always")
             {
-                open = Sidecar(c, s, health, kill, start, open || mainRan);
+                open = Sidecar(c, s, new Verdicts(health, resizes), kill, start, open || mainRan);
                 if (!open && !mainRan)
                 {
                     return (false, [.. start], false);
@@ -205,14 +227,21 @@ public static class PodActionPlanner
     };
 
     private static bool Sidecar(
-        Container c, RuntimeContainerStatus? s, Func<RuntimeContainerStatus, ContainerHealth> health, List<KillAction> kill, List<Container> start, bool mayStart)
+        Container c, RuntimeContainerStatus? s, Verdicts verdicts, List<KillAction> kill, List<Container> start, bool mayStart)
     {
         if (s?.State == RuntimeContainerState.Running)
         {
-            ContainerHealth h = health(s);
+            ContainerHealth h = verdicts.Health(s);
             if (Unfit(c, s, h) is { } verdict)
             {
                 kill.Add(new KillAction(s, c, verdict.Reason + ", will be restarted", verdict.Grace));
+                start.Add(c);
+                return false;
+            }
+
+            if (verdicts.Resizes?.Restarts(c, s) == true)
+            {
+                kill.Add(new KillAction(s, c, $"Container {c.Name} resize requires restart"));
                 start.Add(c);
                 return false;
             }

@@ -32,8 +32,16 @@ public sealed record PodActions
     public ImmutableArray<Container> StartInit { get; init; } = [];
     /// <summary>Main containers to start, in order.</summary>
     public ImmutableArray<Container> Start { get; init; } = [];
+    /// <summary>Running containers whose memory changes, in the order in which it must be done.</summary>
+    public ImmutableArray<ContainerResize> ResizeMemory { get; init; } = [];
+    /// <summary>Running containers whose CPU changes, in the order in which it must be done.</summary>
+    public ImmutableArray<ContainerResize> ResizeCpu { get; init; } = [];
+    /// <summary>The pod's cgroup changes even where no container's does: one restarts with other resources.</summary>
+    public bool ResizePod { get; init; }
+    /// <summary>Resources of something that runs change.</summary>
+    public bool Resizes => ResizePod || !ResizeMemory.IsEmpty || !ResizeCpu.IsEmpty;
     /// <summary>Nothing to do.</summary>
-    public bool IsEmpty => !KillPod && !CreateSandbox && Kill.IsEmpty && StartEphemeral.IsEmpty && StartInit.IsEmpty && Start.IsEmpty;
+    public bool IsEmpty => !Resizes && !KillPod && !CreateSandbox && Kill.IsEmpty && StartEphemeral.IsEmpty && StartInit.IsEmpty && Start.IsEmpty;
 }
 
 /// <summary>Verdicts of probes for a container instance.</summary>

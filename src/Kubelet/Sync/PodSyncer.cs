@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Collections.Immutable;
 using Microsoft.Extensions.Logging;
+using NodeAgent.Kubelet.Allocation;
 using NodeAgent.Kubelet.Pleg;
 using NodeAgent.Kubelet.Pods;
 using NodeAgent.Kubelet.Probes;
@@ -28,7 +29,16 @@ public interface IPodAdmission
 /// <param name="Cgroups">Pod cgroups.</param>
 /// <param name="Admission">Admission.</param>
 public sealed record PodSyncParts(
-    IPodRuntime Runtime, IVolumeManager Volumes, IPodObjectStore Objects, IProbeManager Probes, IPodCgroupManager Cgroups, IPodAdmission Admission);
+    IPodRuntime Runtime, IVolumeManager Volumes, IPodObjectStore Objects, IProbeManager Probes, IPodCgroupManager Cgroups, IPodAdmission Admission)
+{
+    /// <summary>Resources of pods; null where pods keep those they came with.</summary>
+    public PodResizing? Resizing { get; init; }
+}
+
+/// <summary>What is allocated to pods and what they were given.</summary>
+/// <param name="Allocations">Decides about resizes.</param>
+/// <param name="Actuated">What containers were given last.</param>
+public sealed record PodResizing(AllocationManager Allocations, PodResourceState Actuated);
 
 /// <summary>What a pass knows of the node and reports to.</summary>
 /// <param name="Pleg">Observations.</param>
@@ -54,6 +64,8 @@ public sealed partial class PodSyncer(PodSyncParts parts, PodSyncSurroundings no
     /// <inheritdoc/>
     public async Task<PodPassResult> SyncAsync(Pod pod, CancellationToken cancellationToken)
     {
+        Pod desired = pod;
+        pod = Allocated(pod);
         PodMemory memory = _memory.GetOrAdd(pod.Uid, _ => new PodMemory());
         RuntimePodStatus observed = await ObserveAsync(pod, memory, cancellationToken);
         if (!memory.Admitted)
@@ -67,6 +79,15 @@ public sealed partial class PodSyncer(PodSyncParts parts, PodSyncSurroundings no
             }
 
             memory.Admitted = true;
+            parts.Resizing?.Allocations.Admitted(pod);
+        }
+
+        if (parts.Resizing is { } resizing)
+        {
+            // Before the status says that this generation was seen; where nothing can be decided yet it does not say so.
+            bool decided = await resizing.Allocations.ConsiderAsync(desired, cancellationToken);
+            pod = Allocated(desired);
+            pod = decided ? pod : pod with { Metadata = pod.Metadata with { Generation = node.Statuses.StatusOf(pod).ObservedGeneration } };
         }
 
         PodStatus status = Publish(pod, memory, observed);
@@ -102,7 +123,7 @@ public sealed partial class PodSyncer(PodSyncParts parts, PodSyncSurroundings no
     private async Task<PodPassResult> StartAsync(Pod pod, PodMemory memory, RuntimePodStatus observed, CancellationToken cancellationToken)
     {
         parts.Objects.RegisterPod(pod);
-        await PrepareAsync(pod, cancellationToken);
+        await PrepareAsync(pod, observed, cancellationToken);
         ImmutableDictionary<string, MountedVolume> volumes;
         try
         {
@@ -136,6 +157,7 @@ public sealed partial class PodSyncer(PodSyncParts parts, PodSyncSurroundings no
             }
 
             observed = await ObserveAsync(pod, memory, cancellationToken);
+            TellResizeError(pod, result);
             PodStatus status = Publish(pod, memory, observed);
             if (result.Error is { } error)
             {
@@ -149,11 +171,15 @@ public sealed partial class PodSyncer(PodSyncParts parts, PodSyncSurroundings no
         }
     }
 
-    private async Task PrepareAsync(Pod pod, CancellationToken cancellationToken)
+    private async Task PrepareAsync(Pod pod, RuntimePodStatus observed, CancellationToken cancellationToken)
     {
         try
         {
-            await parts.Cgroups.EnsureAsync(pod, cancellationToken);
+            // The limits of a pod that runs change by a resize only, in an order that its containers bear.
+            if (!observed.AnythingRunning || !parts.Cgroups.Exists(pod))
+            {
+                await parts.Cgroups.EnsureAsync(pod, cancellationToken);
+            }
         }
         catch (Exception e) when (e is not OperationCanceledException)
         {
@@ -175,6 +201,7 @@ public sealed partial class PodSyncer(PodSyncParts parts, PodSyncSurroundings no
     /// <inheritdoc/>
     public async Task<PodPassResult> SyncTerminatingAsync(Pod pod, PodWorkerState state, CancellationToken cancellationToken)
     {
+        pod = Allocated(pod);
         PodMemory memory = _memory.GetOrAdd(pod.Uid, _ => new PodMemory());
         memory.Failed ??= state.Kill is { Reason.Length: > 0 } kill ? (kill.Reason, kill.Message) : null;
         memory.Terminating = true;
@@ -201,6 +228,7 @@ public sealed partial class PodSyncer(PodSyncParts parts, PodSyncSurroundings no
     /// <inheritdoc/>
     public async Task<PodPassResult> SyncTerminatedAsync(Pod pod, PodWorkerState state, CancellationToken cancellationToken)
     {
+        pod = Allocated(pod);
         PodMemory memory = _memory.GetOrAdd(pod.Uid, _ => new PodMemory());
         memory.Terminating = true;
         memory.Finalised = true;
@@ -239,6 +267,7 @@ public sealed partial class PodSyncer(PodSyncParts parts, PodSyncSurroundings no
     {
         _memory.TryRemove(uid, out _);
         parts.Runtime.Forget(uid);
+        parts.Resizing?.Allocations.Remove(uid);
         node.Statuses.Forget(uid);
     }
 
@@ -246,7 +275,7 @@ public sealed partial class PodSyncer(PodSyncParts parts, PodSyncSurroundings no
     private async Task<RuntimePodStatus> ObserveAsync(Pod pod, PodMemory memory, CancellationToken cancellationToken, bool force = false)
     {
         RuntimePodStatus? known = node.Cache.Get(pod.Uid);
-        if (force || !memory.Looked || (memory.ActedAt is { } acted && (known is null || known.ObservedAt < acted)))
+        if (force || !memory.Looked || (memory.ActedAt is { } acted && (known is null || known.ObservedAt <= acted)))
         {
             known = await node.Pleg.RelistPodAsync(pod.Ref, cancellationToken);
             memory.Looked = true;
@@ -254,6 +283,45 @@ public sealed partial class PodSyncer(PodSyncParts parts, PodSyncSurroundings no
         }
 
         return known ?? RuntimePodStatus.Nothing(pod.Ref, time.GetUtcNow());
+    }
+
+    /// <summary>The pod as everything but admission sees it.</summary>
+    private Pod Allocated(Pod pod) => parts.Resizing?.Allocations.Allocated(pod) ?? pod;
+
+    private ResourceRequirements? Given(Pod pod, string container) => parts.Resizing?.Actuated.Get(pod.Uid, container);
+
+    private void TellResizeError(Pod pod, PodSyncResult result)
+    {
+        if (result.ResizeError is { } error && parts.Resizing?.Allocations.Conditions is { } conditions
+            && conditions.SetInProgress(pod.Uid, ResizeConditions.Error, error, pod.Metadata.Generation))
+        {
+            node.Events.Record(pod, null, "Warning", "ResizeError", ResizeMessages.Failed(pod, error));
+        }
+    }
+
+    /// <summary>A resize that was decided is in progress until all that runs has been given its resources.</summary>
+    private ImmutableArray<PodCondition> Resize(Pod pod, PodMemory memory, RuntimePodStatus observed)
+    {
+        if (parts.Resizing?.Allocations is not { } allocations)
+        {
+            return [];
+        }
+
+        if (memory.Terminating)
+        {
+            allocations.Conditions.Remove(pod.Uid);
+        }
+        else if (ResizePlanner.InProgress(pod, observed, name => Given(pod, name)))
+        {
+            allocations.Conditions.SetInProgress(pod.Uid, null, null, pod.Metadata.Generation);
+        }
+        else if (allocations.Conditions.ClearInProgress(pod.Uid) is (true, var generation))
+        {
+            node.Events.Record(pod, null, "Normal", "ResizeCompleted", ResizeMessages.Completed(pod, generation));
+            allocations.RetryPending();
+        }
+
+        return allocations.Conditions.Of(pod.Uid);
     }
 
     private PodStatus Publish(Pod pod, PodMemory memory, RuntimePodStatus observed)
@@ -264,6 +332,8 @@ public sealed partial class PodSyncer(PodSyncParts parts, PodSyncSurroundings no
             Runtime = observed,
             Previous = node.Statuses.StatusOf(pod),
             Waiting = memory.Waiting,
+            Resize = Resize(pod, memory, observed),
+            Actuated = name => Given(pod, name),
             Verdict = parts.Probes.Get,
             HostIPs = node.Node.HostIPs,
             QosClass = PodQos.Of(pod).ToString(),

@@ -15,6 +15,16 @@ public interface ICgroupManager
     /// <exception cref="CgroupException">The kernel or systemd refused; names the cgroup.</exception>
     Task EnsureAsync(CgroupName name, CgroupLimits limits, CancellationToken cancellationToken);
 
+    /// <summary>Sets limits of a cgroup that exists.</summary>
+    /// <exception cref="CgroupException">The kernel or systemd refused; names the cgroup.</exception>
+    Task SetAsync(CgroupName name, CgroupLimits limits, CancellationToken cancellationToken);
+
+    /// <summary>CPU and memory limits as the kernel has them now; null where the cgroup or its controller is missing, negative = no limit.</summary>
+    CgroupLimits Read(CgroupName name);
+
+    /// <summary>Bytes of memory the cgroup uses now; null where that cannot be told.</summary>
+    long? MemoryUsage(CgroupName name);
+
     /// <summary>Kills what is inside and removes the cgroup with everything below it. Idempotent.</summary>
     /// <exception cref="CgroupException">Something is left; names the cgroup.</exception>
     Task RemoveAsync(CgroupName name, CancellationToken cancellationToken);
@@ -120,6 +130,16 @@ public sealed class CgroupTree(CgroupMounts mounts, ICgroupFiles files, TimeProv
         return mounts.Hierarchies.TryGetValue(Version == CgroupVersion.V2 ? "" : controller, out string? mount)
             ? files.Read($"{mount}{(path == "/" ? "" : path)}/{file}") : "";
     }
+
+    /// <summary>CPU and memory limits in force.</summary>
+    public CgroupLimits Limits(string path) => Version == CgroupVersion.V2
+        ? CgroupReadings.V2(Read(path, "cpu", "cpu.weight"), Read(path, "cpu", "cpu.max"), Read(path, "memory", "memory.max"))
+        : CgroupReadings.V1(
+            Read(path, "cpu", "cpu.shares"), Read(path, "cpu", "cpu.cfs_quota_us"), Read(path, "cpu", "cpu.cfs_period_us"), Read(path, "memory", "memory.limit_in_bytes"));
+
+    /// <summary>Bytes of memory in use; null where the controller does not tell.</summary>
+    public long? MemoryUsage(string path) =>
+        CgroupReadings.Number(Read(path, "memory", Version == CgroupVersion.V2 ? "memory.current" : "memory.usage_in_bytes"));
 
     /// <summary>Names of the folders directly below, over all hierarchies.</summary>
     public IReadOnlyList<string> ChildFolders(string path) =>

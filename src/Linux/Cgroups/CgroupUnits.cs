@@ -23,6 +23,15 @@ public static class CgroupUnits
     /// <summary>cgroup v2 cpu.weight (1 to 10000) for cpu.shares: linear, as the kubelet has it for pods and classes (newer runtimes bend the line for containers).</summary>
     public static long WeightOf(long shares) => 1 + ((Math.Clamp(shares, MinimumShares, MaximumShares) - 2) * 9999 / 262142);
 
+    /// <summary>cpu.shares for a cgroup v2 cpu.weight, linear.</summary>
+    public static long SharesOfWeight(long weight) => ((weight - 1) * 262142 / 9999) + 2;
+
+    /// <summary>Thousandths of a CPU for cpu.shares, rounded up; 0 below the minimum.</summary>
+    public static long MilliOfShares(long shares) => shares < MinimumShares ? 0 : ((shares * 1000) + 1023) / 1024;
+
+    /// <summary>Thousandths of a CPU for a CFS quota; 0 where there is none.</summary>
+    public static long MilliOfQuota(long quota, long period) => quota < 0 || period <= 0 ? 0 : quota * 1000 / period;
+
     /// <summary>systemd's CPUQuotaPerSecUSec, rounded up to whole percent as its unit files hold it.</summary>
     public static ulong QuotaPerSecond(long quota, long period)
     {

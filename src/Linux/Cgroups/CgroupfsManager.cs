@@ -19,6 +19,19 @@ public sealed class CgroupfsManager(CgroupTree tree) : ICgroupManager
     }
 
     /// <inheritdoc/>
+    public Task SetAsync(CgroupName name, CgroupLimits limits, CancellationToken cancellationToken)
+    {
+        tree.Set(Path(name), limits);
+        return Task.CompletedTask;
+    }
+
+    /// <inheritdoc/>
+    public CgroupLimits Read(CgroupName name) => tree.Limits(Path(name));
+
+    /// <inheritdoc/>
+    public long? MemoryUsage(CgroupName name) => tree.MemoryUsage(Path(name));
+
+    /// <inheritdoc/>
     public Task RemoveAsync(CgroupName name, CancellationToken cancellationToken) => tree.RemoveAsync(Path(name), cancellationToken);
 
     /// <inheritdoc/>

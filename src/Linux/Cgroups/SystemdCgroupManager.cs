@@ -44,6 +44,31 @@ public sealed class SystemdCgroupManager(CgroupTree tree, ISystemdUnits systemd)
     }
 
     /// <inheritdoc/>
+    public async Task SetAsync(CgroupName name, CgroupLimits limits, CancellationToken cancellationToken)
+    {
+        IReadOnlyList<UnitProperty> properties = SystemdSliceProperties.Limits(limits, tree.Version);
+        try
+        {
+            if (properties.Count > 0)
+            {
+                await systemd.SetPropertiesAsync(name.SliceUnit(), properties, cancellationToken);
+            }
+        }
+        catch (Exception e) when (e is DBusException or DBusConnectionException)
+        {
+            throw new CgroupException(name.SliceUnit(), e.Message, e);
+        }
+
+        tree.Set(Path(name), limits);
+    }
+
+    /// <inheritdoc/>
+    public CgroupLimits Read(CgroupName name) => tree.Limits(Path(name));
+
+    /// <inheritdoc/>
+    public long? MemoryUsage(CgroupName name) => tree.MemoryUsage(Path(name));
+
+    /// <inheritdoc/>
     public async Task RemoveAsync(CgroupName name, CancellationToken cancellationToken)
     {
         string path = Path(name);

@@ -6,6 +6,7 @@ using NodeAgent.Cri.Connection;
 using NodeAgent.Hosting;
 using NodeAgent.Kubelet;
 using NodeAgent.Kubelet.Admission;
+using NodeAgent.Kubelet.Allocation;
 using NodeAgent.Kubelet.Certificates;
 using NodeAgent.Kubelet.Cleanup;
 using NodeAgent.Kubelet.Containers;
@@ -30,6 +31,7 @@ using NodeAgent.Kubernetes.Objects;
 using NodeAgent.Kubernetes.Patches;
 using NodeAgent.Kubernetes.Rest;
 using NodeAgent.Linux.Cgroups;
+using NodeAgent.Linux.Files;
 using NodeAgent.Linux.DBus;
 using NodeAgent.Linux.Inotify;
 using NodeAgent.Linux.Mounts;
@@ -112,22 +114,6 @@ internal sealed partial class KubeletComposition : IAsyncDisposable
         var probes = Own(new ProbeManager(
             new ProbeManagerParts(new ProbeTargets(cache, pods, statuses.Get, () => nodeInfo), new CriExecProber(runtime), podEvents, new ProbeMetrics(probeMetrics), blocking), time, loggers.CreateLogger<ProbeManager>()));
 
-        // Containers.
-        IServiceLister services = Services(api, loggers);
-        ImagePullRecords? pullRecords = settings.PullVerification is { } verification
-            ? new ImagePullRecords(settings.ImageCredentials.RootFolder, verification, time, loggers.CreateLogger<ImagePullRecords>()) : null;
-        _recoverPulls = token => pullRecords?.RecoverAsync(images, token) ?? Task.CompletedTask;
-        IPodRuntime podRuntime = Own(new RuntimeManager(
-            runtime, images, settings.Runtime,
-            new RuntimeManagerNeeds(podEvents, objects, services, nodeInfo, probes, paths, new SubPathBinder(paths, mounter, blocking), blocking, (name, token) => RuntimeHandlerAsync(api, name, token),
-                new EnvironmentFiles(blocking))
-            {
-                Credentials = new ImageCredentials(settings.ImageCredentials, api, time, loggers.CreateLogger<ImageCredentials>()),
-                PullRecords = pullRecords,
-            },
-            time, loggers.CreateLogger<RuntimeManager>()));
-        var pleg = new PodLifecycleEventGenerator(podRuntime, cache, RelistOptions.Default, time, loggers.CreateLogger<PodLifecycleEventGenerator>());
-
         // Cgroups.
         CgroupMounts mounts = CgroupMounts.Detect();
         if (CgroupSupport.Refusal(mounts.Version, settings.Cgroups.FailCgroupV1) is { } refusal)
@@ -141,6 +127,27 @@ internal sealed partial class KubeletComposition : IAsyncDisposable
             : new CgroupfsManager(tree);
         var podCgroups = new PodCgroupManager(cgroups, settings.Cgroups, blocking, UpdateSharesAsync);
 
+        // Resources of pods, as allocated and as carried out.
+        var limits = settings.Runtime.Config.Limits;
+        PodResourceState allocated = ResourceState(PodResourceState.AllocatedFile, blocking), actuated = ResourceState(PodResourceState.ActuatedFile, blocking);
+
+        // Containers.
+        IServiceLister services = Services(api, loggers);
+        ImagePullRecords? pullRecords = settings.PullVerification is { } verification
+            ? new ImagePullRecords(settings.ImageCredentials.RootFolder, verification, time, loggers.CreateLogger<ImagePullRecords>()) : null;
+        _recoverPulls = token => pullRecords?.RecoverAsync(images, token) ?? Task.CompletedTask;
+        IPodRuntime podRuntime = Own(new RuntimeManager(
+            runtime, images, settings.Runtime,
+            new RuntimeManagerNeeds(podEvents, objects, services, nodeInfo, probes, paths, new SubPathBinder(paths, mounter, blocking), blocking, (name, token) => RuntimeHandlerAsync(api, name, token),
+                new EnvironmentFiles(blocking))
+            {
+                Credentials = new ImageCredentials(settings.ImageCredentials, api, time, loggers.CreateLogger<ImageCredentials>()),
+                PullRecords = pullRecords,
+                Resize = new ResizeNeeds(actuated, podCgroups),
+            },
+            time, loggers.CreateLogger<RuntimeManager>()));
+        var pleg = new PodLifecycleEventGenerator(podRuntime, cache, RelistOptions.Default, time, loggers.CreateLogger<PodLifecycleEventGenerator>());
+
         // Node status and lease.
         var reporter = heartbeat is null ? null : new NodeStatusReporter(
             heartbeat, settings.Node,
@@ -150,19 +157,35 @@ internal sealed partial class KubeletComposition : IAsyncDisposable
         _qos = new QosContainerManager(cgroups, settings.Cgroups, CgroupSupport.InternalCapacity(NodeRegistration.Capacity(settings.Node, capacity), host.MaximumPids()));
 
         // The pods' way.
+        AllocationManager? allocations = null;
+        PodSourceMerger? sources = null;
         var admission = new NodeAdmission(
-            PodAdmission.Default(node, new SysctlAllowlist(host.KernelVersion(), settings.AllowedUnsafeSysctls)), nodeInfo, pods,
-            uid => workers!.IsTerminationRequested(uid), () => reporter?.Pressures ?? [], standalone: api is null);
+            PodAdmission.Default(node, new SysctlAllowlist(host.KernelVersion(), settings.AllowedUnsafeSysctls)), nodeInfo,
+            new AdmittedPods(pods, pod => allocations!.Allocated(pod), uid => workers!.IsTerminationRequested(uid)), () => reporter?.Pressures ?? [], standalone: api is null);
+        allocations = new AllocationManager(
+            new AllocationParts(
+                allocated, actuated, new ResizeConditions(time), pods, podEvents, admission.RejectAsync,
+                new ResizeOptions(settings.CpuManagerPolicy, settings.MemoryManagerPolicy, limits.MaySwap)),
+            () => sources?.AllReady == true, time, loggers.CreateLogger<AllocationManager>());
+        allocations.Decided += uid => workers!.Wake(uid);
+        _loops.Add(allocations.RunAsync);
+        _loops.Add(async token =>
+        {
+            await sources!.WhenAllReady.WaitAsync(token);
+            allocations.RetryPending();
+            await Task.Delay(Timeout.InfiniteTimeSpan, time, token);
+        });
         var syncer = new PodSyncer(
-            new PodSyncParts(podRuntime, volumes, objects, probes, podCgroups, admission),
+            new PodSyncParts(podRuntime, volumes, objects, probes, podCgroups, admission) { Resizing = new PodResizing(allocations, actuated) },
             new PodSyncSurroundings(pleg, cache, statuses, nodeInfo, podEvents, new StartGate(StartWidth, StartCountsFor, time), paths, blocking),
             time, loggers.CreateLogger<PodSyncer>());
         workers = new PodWorkers(syncer, cache.AnythingRunning, time, loggers.CreateLogger<PodWorkers>(), _stop.Token);
-        _active = new ActivePods(pods, workers.IsTerminationRequested);
+        _active = new ActivePods(new AdmittedPods(pods, allocations.Allocated, workers.IsTerminationRequested));
+        workers.PodFinished += _ => allocations.RetryPending();
         SyncLoop? loop = null;
         List<PodSourceKind> kinds = [.. api is null ? [] : new[] { PodSourceKind.Api }, .. settings.StaticPodPath is null ? [] : new[] { PodSourceKind.File },
             .. settings.StaticPodUrl is null ? [] : new[] { PodSourceKind.Http }];
-        var merger = new PodSourceMerger(kinds, u => loop!.Post(u), p => LogDuplicate(p.Ref));
+        var merger = sources = new PodSourceMerger(kinds, u => loop!.Post(u), p => LogDuplicate(p.Ref));
         LoopProgress? syncProgress = null;
         _loop = loop = new SyncLoop(pods, workers, statuses, () => syncProgress?.Beat(), loggers.CreateLogger<SyncLoop>());
         syncProgress = Own(watchdog.Register("sync loop", SyncLoopLimit, () => loop.Idle));
@@ -371,6 +394,14 @@ internal sealed partial class KubeletComposition : IAsyncDisposable
         var made = Own(new NodeIdentity(identity, loggers, time));
         _loops.Add(made.RunAsync);
         return made;
+    }
+
+    private PodResourceState ResourceState(string name, BlockingWork blocking)
+    {
+        string path = Path.Combine(_settings.Paths.Root, name);
+        const int mode = 0x180; // 0600
+        return PodResourceState.Load(
+            name, File.Exists(path) ? File.ReadAllBytes(path) : null, content => blocking.RunAsync(path, () => AtomicFile.Write(path, content, mode), CancellationToken.None), _logger);
     }
 
     private KubernetesClient? Client(KubernetesClientOptions options)

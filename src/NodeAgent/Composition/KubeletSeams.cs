@@ -66,7 +66,7 @@ internal sealed class CriExecProber(IRuntimeService runtime) : IExecProber
 
 /// <summary>Admission with the node and the other pods as they are now.</summary>
 internal sealed class NodeAdmission(
-    IPodAdmitHandler handlers, NodeInfo node, PodManager pods, Func<PodUid, bool> terminating, Func<IReadOnlyList<string>> pressures, bool standalone) : IPodAdmission
+    IPodAdmitHandler handlers, NodeInfo node, AdmittedPods pods, Func<IReadOnlyList<string>> pressures, bool standalone) : IPodAdmission
 {
     private readonly SemaphoreSlim _oneAtATime = new(1);
     private readonly HashSet<PodUid> _admitted = [];
@@ -81,16 +81,8 @@ internal sealed class NodeAdmission(
         await _oneAtATime.WaitAsync(cancellationToken);
         try
         {
-            List<Pod> others = [];
-            foreach (Pod other in pods.All)
-            {
-                if (other.Uid != pod.Uid && _admitted.Contains(other.Uid) && other.Status.Phase is not ("Failed" or "Succeeded") && !terminating(other.Uid))
-                {
-                    others.Add(other);
-                }
-            }
-
-            _admitted.RemoveWhere(uid => pods.Get(uid) is null);
+            List<Pod> others = [.. pods.Active.Where(other => other.Uid != pod.Uid && _admitted.Contains(other.Uid))];
+            _admitted.RemoveWhere(uid => !pods.Knows(uid));
             if (pod.IsStatic && node.Current is null)
             {
                 // Static pods run without an API server, and without it this node's object is not known.
@@ -141,8 +133,16 @@ internal sealed class ServedPods(PodManager pods, PodStatusCache cache, StatusMa
     private Pod Newest(Pod pod) => pod with { Status = statuses.StatusOf(pod) };
 }
 
-/// <summary>Pods whose requests count for the QoS cgroups.</summary>
-internal sealed class ActivePods(PodManager pods, Func<PodUid, bool> terminating) : IActivePods
+/// <summary>Pods that use resources of the node, with those that are allocated to them.</summary>
+internal sealed class AdmittedPods(PodManager pods, Func<Pod, Pod> allocated, Func<PodUid, bool> terminating)
 {
-    public IReadOnlyList<Pod> Active => [.. pods.All.Where(p => p.Status.Phase is not ("Failed" or "Succeeded") && !terminating(p.Uid))];
+    public IEnumerable<Pod> Active => pods.All.Where(p => p.Status.Phase is not ("Failed" or "Succeeded") && !terminating(p.Uid)).Select(allocated);
+
+    public bool Knows(PodUid uid) => pods.Get(uid) is not null;
+}
+
+/// <summary>For the classes' shares.</summary>
+internal sealed class ActivePods(AdmittedPods pods) : IActivePods
+{
+    public IReadOnlyList<Pod> Active => [.. pods.Active];
 }

@@ -30,6 +30,9 @@ internal sealed record KubeletSettings
     public KubernetesClientOptions ApiClient { get; init; } = new();
     public KubernetesClientOptions EventClient { get; init; } = new();
 
+    public string CpuManagerPolicy { get; init; } = "none";
+    public string MemoryManagerPolicy { get; init; } = "None";
+
     /// <summary>staticPodPath; null = none.</summary>
     public string? StaticPodPath { get; init; }
     /// <summary>Credentials for image pulls.</summary>

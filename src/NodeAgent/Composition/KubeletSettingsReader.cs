@@ -64,6 +64,8 @@ internal static class KubeletSettingsReader
                 ServerTlsBootstrap = c.ServerTLSBootstrap,
             },
             AllowedUnsafeSysctls = c.AllowedUnsafeSysctls,
+            CpuManagerPolicy = c.CpuManagerPolicy,
+            MemoryManagerPolicy = c.MemoryManagerPolicy,
             Objects = new PodObjectStoreOptions
             {
                 Detection = c.ConfigMapAndSecretChangeDetectionStrategy switch
@@ -178,7 +180,10 @@ internal static class KubeletSettingsReader
         new ContainerConfigOptions(
             new ContainerLimitsOptions(
                 host.Memory().Total, c.CpuCFSQuota, (long)c.CpuCFSQuotaPeriod.TotalMicroseconds, cgroups == CgroupVersion.V2,
-                c.SingleProcessOOMKill ?? cgroups == CgroupVersion.V1, [.. host.HugePages().Keys]),
+                c.SingleProcessOOMKill ?? cgroups == CgroupVersion.V1, [.. host.HugePages().Keys])
+            {
+                Swap = SwapAccounting.Available(cgroups) ? new SwapOptions(c.SwapBehavior == "LimitedSwap", host.Memory().SwapTotal) : null,
+            },
             new DnsOptions(c.ClusterDNS, c.ClusterDomain, c.ResolvConf),
             Path.Combine(f.RootDirectory, "seccomp"),
             c.SeccompDefault),

@@ -1,8 +1,10 @@
+using System.Collections.Concurrent;
 using System.Collections.Immutable;
 using Microsoft.Extensions.Logging.Abstractions;
 using NodeAgent.Cri;
 using NodeAgent.Cri.Connection;
 using NodeAgent.FakeCriRuntime;
+using NodeAgent.Kubelet.Allocation;
 using NodeAgent.Kubelet.Cleanup;
 using NodeAgent.Kubelet.Containers;
 using NodeAgent.Kubelet.Images;
@@ -43,10 +45,21 @@ internal sealed class PodCore : IAsyncDisposable
     public KubeletPaths Paths { get; }
     public ApiPods Api { get; }
     public NoVolumes Volumes { get; } = new();
+    public NoCgroups Cgroups { get; } = new();
+    public ConcurrentDictionary<string, byte[]> Files { get; } = new();
+    public (string Reason, string Message)? NoRoom { get; set; }
     public FakeRuntime Fake { get; private set; } = null!;
     public string Socket => Path.Combine(_folder.FullName, "r.sock");
     public Life Agent => _lives[^1];
     public List<string> Breaches { get; } = [];
+
+    private PodResourceState State(string name) => PodResourceState.Load(
+        name, Files.GetValueOrDefault(name),
+        content =>
+        {
+            Files[name] = content;
+            return Task.CompletedTask;
+        }, NullLogger.Instance);
 
     public static async Task<PodCore> StartAsync(bool agent = true)
     {
@@ -102,7 +115,7 @@ internal sealed class PodCore : IAsyncDisposable
         using var limit = new CancellationTokenSource(Patience);
         while (!holds())
         {
-            Assert.False(limit.IsCancellationRequested, $"did not come: {what}; calls {string.Join(' ', Changes().TakeLast(12))}; api {Api}");
+            Assert.False(limit.IsCancellationRequested, $"did not come: {what}; calls {string.Join(' ', Changes().TakeLast(12))}; api {Api}; events {string.Join(" | ", Agent.Events.All.TakeLast(6))}");
             await StepAsync();
         }
     }
@@ -156,6 +169,7 @@ internal sealed class PodCore : IAsyncDisposable
         private readonly PodLifecycleEventGenerator _pleg;
         private readonly Housekeeper _housekeeper;
         private readonly SyncLoop _loop;
+        private readonly AllocationManager _allocations;
 
         public Life(PodCore core)
         {
@@ -165,23 +179,32 @@ internal sealed class PodCore : IAsyncDisposable
             var node = new FakeNodeInfo();
             var probes = new NoProbes();
             var objects = new FakeObjectStore();
+            NoCgroups cgroups = core.Cgroups;
+            PodResourceState allocated = core.State(PodResourceState.AllocatedFile), actuated = core.State(PodResourceState.ActuatedFile);
             var config = new ContainerConfigOptions(
                 new ContainerLimitsOptions(8L << 30, true, 100_000, true, false, []), new DnsOptions(["10.96.0.10"], "cluster.local", ""), "/var/lib/kubelet/seccomp", false);
             _manager = new RuntimeManager(
                 new RuntimeServiceClient(_connection), new ImageServiceClient(_connection), new RuntimeManagerOptions(config, ImageOptions.Default, TimeSpan.FromMinutes(5)),
-                new RuntimeManagerNeeds(Events, objects, new NoServicesHere(), node, probes, core.Paths, new SubPathBinder(core.Paths, new Mounter(), _work), _work, (name, _) => Task.FromResult(name), new EnvironmentFiles(_work)),
+                new RuntimeManagerNeeds(Events, objects, new NoServicesHere(), node, probes, core.Paths, new SubPathBinder(core.Paths, new Mounter(), _work), _work, (name, _) => Task.FromResult(name), new EnvironmentFiles(_work))
+                {
+                    Resize = new ResizeNeeds(actuated, cgroups),
+                },
                 time, NullLogger<RuntimeManager>.Instance);
             var cache = new PodStatusCache();
             _pleg = new PodLifecycleEventGenerator(_manager, cache, RelistOptions.Default, time, NullLogger<PodLifecycleEventGenerator>.Instance);
             var pods = new PodManager();
             PodWorkers? workers = null;
             Statuses = new StatusManager(core.Api, pods, uid => workers!.CouldHaveRunningContainers(uid), time, NullLogger<StatusManager>.Instance, _stop.Token);
-            var cgroups = new NoCgroups();
             NoVolumes volumes = core.Volumes;
+            var allocations = new AllocationManager(
+                new AllocationParts(allocated, actuated, new ResizeConditions(time), pods, Events, (_, _) => Task.FromResult(core.NoRoom), ResizeOptions.None),
+                () => Merger!.AllReady, time, NullLogger<AllocationManager>.Instance);
+            _allocations = allocations;
             var syncer = new PodSyncer(
-                new PodSyncParts(_manager, volumes, objects, probes, cgroups, new AdmitAll()),
+                new PodSyncParts(_manager, volumes, objects, probes, cgroups, new AdmitAll()) { Resizing = new PodResizing(allocations, actuated) },
                 new PodSyncSurroundings(_pleg, cache, Statuses, node, Events, new StartGate(4, TimeSpan.FromSeconds(10), time), core.Paths, _work),
                 time, NullLogger<PodSyncer>.Instance);
+            allocations.Decided += uid => workers!.Wake(uid);
             workers = new PodWorkers(syncer, cache.AnythingRunning, time, NullLogger<PodWorkers>.Instance, _stop.Token);
             Workers = workers;
             SyncLoop? loop = null;
@@ -203,6 +226,7 @@ internal sealed class PodCore : IAsyncDisposable
             _ = Task.Run(() => _pleg.RunAsync(_stop.Token));
             _ = Task.Run(() => _housekeeper.RunAsync(_stop.Token));
             _ = Task.Run(() => _loop.RunAsync(_stop.Token));
+            _ = Task.Run(() => _allocations.RunAsync(_stop.Token));
             _ = Task.Run(async () =>
             {
                 await _pleg.FirstRelist.WaitAsync(_stop.Token);
@@ -227,6 +251,7 @@ internal sealed class PodCore : IAsyncDisposable
                 }
             });
             Merger.MarkReady(PodSourceKind.Api);
+            _allocations.RetryPending();
         }
 
         public void End()

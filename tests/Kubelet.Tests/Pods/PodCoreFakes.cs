@@ -8,6 +8,7 @@ using NodeAgent.Kubelet.Status;
 using NodeAgent.Kubelet.Sync;
 using NodeAgent.Kubelet.Volumes;
 using NodeAgent.Kubernetes.Objects;
+using NodeAgent.Linux.Cgroups;
 
 namespace NodeAgent.Kubelet.Tests.Pods;
 
@@ -182,11 +183,37 @@ internal sealed class NoCgroups : IPodCgroupManager
 {
     private readonly ConcurrentDictionary<PodUid, bool> _made = new();
 
+    public ConcurrentDictionary<PodUid, CgroupLimits> Set { get; } = new();
+
+    public ConcurrentQueue<CgroupLimits> Writes { get; } = new();
+
+    public long? Usage { get; set; } = 0;
+
+    public Action<CgroupLimits>? Setting { get; set; }
+
     public string CgroupParent(Pod pod) => "/kubepods/x";
 
     public Task EnsureAsync(Pod pod, CancellationToken cancellationToken)
     {
         _made[pod.Uid] = true;
+        Set[pod.Uid] = Limits(pod);
+        return Task.CompletedTask;
+    }
+
+    public bool Exists(Pod pod) => _made.ContainsKey(pod.Uid);
+
+    public CgroupLimits Limits(Pod pod) => PodCgroupLimits.ForPod(pod, true, 100_000, -1);
+
+    public Task<CgroupLimits> ReadAsync(Pod pod, CancellationToken cancellationToken) => Task.FromResult(Set.GetValueOrDefault(pod.Uid, CgroupLimits.None));
+
+    public Task<long?> MemoryUsageAsync(Pod pod, CancellationToken cancellationToken) => Task.FromResult(Usage);
+
+    public Task SetAsync(Pod pod, CgroupLimits limits, CancellationToken cancellationToken)
+    {
+        Setting?.Invoke(limits);
+        Writes.Enqueue(limits);
+        CgroupLimits known = Set.GetValueOrDefault(pod.Uid, CgroupLimits.None);
+        Set[pod.Uid] = known with { Memory = limits.Memory ?? known.Memory, CpuQuota = limits.CpuQuota ?? known.CpuQuota, CpuShares = limits.CpuShares ?? known.CpuShares };
         return Task.CompletedTask;
     }
 

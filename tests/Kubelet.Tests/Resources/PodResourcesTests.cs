@@ -212,6 +212,12 @@ public sealed class PodResourcesTests
             return Task.CompletedTask;
         }
 
+        public Task SetAsync(CgroupName name, CgroupLimits limits, CancellationToken cancellationToken) => EnsureAsync(name, limits, cancellationToken);
+
+        public CgroupLimits Read(CgroupName name) => _all.GetValueOrDefault(name, CgroupLimits.None);
+
+        public long? MemoryUsage(CgroupName name) => null;
+
         public Task RemoveAsync(CgroupName name, CancellationToken cancellationToken)
         {
             _all.Remove(name);

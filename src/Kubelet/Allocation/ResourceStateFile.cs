@@ -1,0 +1,109 @@
+using System.Buffers;
+using System.Collections.Immutable;
+using System.Text;
+using System.Text.Json;
+using NodeAgent.Kubelet.Pods;
+using NodeAgent.Kubernetes.Objects;
+using NodeAgent.Kubernetes.Serialization;
+
+namespace NodeAgent.Kubelet.Allocation;
+
+/// <summary>
+/// Upstream's format of allocated_pods_state and actuated_pods_state: the entries as JSON within a JSON string, and a checksum over it.
+/// Pure. Source: pkg/kubelet/allocation/state/checkpoint.go.
+/// </summary>
+internal static class ResourceStateFile
+{
+    /// <summary>The file's bytes.</summary>
+    public static byte[] Format(IReadOnlyDictionary<PodUid, PodResourceRecord> records)
+    {
+        string data = Data(records);
+        var buffer = new ArrayBufferWriter<byte>();
+        using (var writer = new Utf8JsonWriter(buffer))
+        {
+            writer.WriteStartObject();
+            writer.WriteString("data", data);
+            writer.WriteNumber("checksum", Checksum(data));
+            writer.WriteEndObject();
+        }
+
+        return buffer.WrittenSpan.ToArray();
+    }
+
+    /// <summary>Reads what <see cref="Format"/> or upstream wrote.</summary>
+    /// <exception cref="FormatException">It is neither, or was changed since.</exception>
+    public static ImmutableDictionary<PodUid, PodResourceRecord> Parse(ReadOnlyMemory<byte> file)
+    {
+        try
+        {
+            using JsonDocument outer = JsonDocument.Parse(file);
+            string data = outer.RootElement.GetProperty("data").GetString() ?? "";
+            if (outer.RootElement.GetProperty("checksum").GetUInt64() != Checksum(data))
+            {
+                throw new FormatException("its checksum is not that of its data");
+            }
+
+            using JsonDocument inner = JsonDocument.Parse(data);
+            return inner.RootElement.TryGetProperty("entries", out JsonElement entries) && entries.ValueKind == JsonValueKind.Object
+                ? entries.EnumerateObject().ToImmutableDictionary(e => new PodUid(e.Name), e => Record(e.Value))
+                : ImmutableDictionary<PodUid, PodResourceRecord>.Empty;
+        }
+        catch (Exception e) when (e is JsonException or KeyNotFoundException or InvalidOperationException)
+        {
+            throw new FormatException(e.Message, e);
+        }
+    }
+
+    /// <summary>FNV-1a 32 over Go's dump of the string.</summary>
+    public static uint Checksum(string data)
+    {
+        uint hash = 2166136261;
+        foreach (byte b in Encoding.UTF8.GetBytes("(string)" + data))
+        {
+            hash = (hash ^ b) * 16777619;
+        }
+
+        return hash;
+    }
+
+    private static string Data(IReadOnlyDictionary<PodUid, PodResourceRecord> records)
+    {
+        var buffer = new ArrayBufferWriter<byte>();
+        using (var writer = new Utf8JsonWriter(buffer))
+        {
+            writer.WriteStartObject();
+            if (records.Count > 0)
+            {
+                writer.WriteStartObject("entries");
+                foreach ((PodUid uid, PodResourceRecord record) in records.OrderBy(r => r.Key.Value, StringComparer.Ordinal))
+                {
+                    writer.WriteStartObject(uid.Value);
+                    writer.WriteStartObject("ContainerResources");
+                    foreach ((string name, ResourceRequirements resources) in record.Containers.OrderBy(c => c.Key, StringComparer.Ordinal))
+                    {
+                        writer.WritePropertyName(name);
+                        writer.WriteRawValue(KubernetesJson.Serialize(resources));
+                    }
+
+                    writer.WriteEndObject();
+                    writer.WritePropertyName("PodLevelResources");
+                    writer.WriteRawValue(record.PodLevel is { } pod ? KubernetesJson.Serialize(pod) : "null");
+                    writer.WriteEndObject();
+                }
+
+                writer.WriteEndObject();
+            }
+
+            writer.WriteEndObject();
+        }
+
+        return Encoding.UTF8.GetString(buffer.WrittenSpan);
+    }
+
+    private static PodResourceRecord Record(JsonElement e) => new(
+        e.TryGetProperty("ContainerResources", out JsonElement containers) && containers.ValueKind == JsonValueKind.Object
+            ? containers.EnumerateObject().ToImmutableDictionary(c => c.Name, c => KubernetesJson.Deserialize<ResourceRequirements>(c.Value.GetRawText()))
+            : ImmutableDictionary<string, ResourceRequirements>.Empty,
+        e.TryGetProperty("PodLevelResources", out JsonElement pod) && pod.ValueKind == JsonValueKind.Object
+            ? KubernetesJson.Deserialize<ResourceRequirements>(pod.GetRawText()) : null);
+}
