@@ -58,6 +58,16 @@ public sealed class HostileInputTests(ClusterFixture fixture)
     }
 
     [NodeFact]
+    public async Task A_variable_whose_name_has_a_dot_reaches_the_container()
+    {
+        Workloads pods = await Workloads.CreateAsync(Cluster, "dotted");
+        await pods.PodAsync("env", $$"""{"name":"main","image":"{{Images.TestImages.Busybox}}","imagePullPolicy":"Never","command":["env"],"env":[{"name":"a.b","value":"dots"}]}""", "\"restartPolicy\":\"Never\"");
+        await pods.PhaseAsync("env", "Succeeded");
+        Assert.Contains("a.b=dots\n", await pods.LogAsync("env"), StringComparison.Ordinal);
+        await pods.DeleteAsync();
+    }
+
+    [NodeFact]
     public async Task A_static_manifest_over_ten_mebibytes_is_refused_and_others_run_on()
     {
         Workloads pods = await Workloads.CreateAsync(Cluster, "static");
