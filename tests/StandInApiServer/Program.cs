@@ -7,6 +7,7 @@ string bind = "127.0.0.1", folder = "";
 int port = 6443;
 List<string> nodes = [], names = [];
 bool bootstrap = false;
+long largest = 3 << 20;
 for (int i = 0; i < args.Length; i++)
 {
     string[] parts = args[i].Split('=', 2);
@@ -30,11 +31,14 @@ for (int i = 0; i < args.Length; i++)
         case ("--node", { Length: > 0 } text):
             nodes.Add(text);
             break;
+        case ("--largest-request", { } text) when long.TryParse(text, out long bytes):
+            largest = bytes;
+            break;
         case ("--certificate-name", { Length: > 0 } text):
             names.Add(text);
             break;
         default:
-            Console.Error.WriteLine($"unknown or incomplete option {args[i]}; options: --data-dir FOLDER [--bind ADDRESS] [--port N] [--node NAME]... [--certificate-name NAME]... [--bootstrap]");
+            Console.Error.WriteLine($"unknown or incomplete option {args[i]}; options: --data-dir FOLDER [--bind ADDRESS] [--port N] [--node NAME]... [--certificate-name NAME]... [--largest-request BYTES] [--bootstrap]");
             return 1;
     }
 }
@@ -47,7 +51,7 @@ if (folder.Length == 0)
 TaskCompletionSource stop = new(TaskCreationOptions.RunContinuationsAsynchronously);
 using PosixSignalRegistration term = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Stop);
 using PosixSignalRegistration interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, Stop);
-StandInOptions options = new() { Bind = IPAddress.Parse(bind), Port = port, DataFolder = folder, CertificateNames = names };
+StandInOptions options = new() { Bind = IPAddress.Parse(bind), Port = port, DataFolder = folder, CertificateNames = names, LargestRequest = largest };
 await using StandInApiServer server = await StandInApiServer.StartAsync(options);
 Write("admin.conf", server.Kubeconfig("kubernetes-admin", "system:masters"));
 Write("kube-proxy.conf", server.Kubeconfig("system:kube-proxy"));

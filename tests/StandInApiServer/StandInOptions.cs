@@ -32,6 +32,9 @@ public sealed record StandInOptions
     /// <summary>Names and addresses in the server's certificate besides the usual ones.</summary>
     public IReadOnlyList<string> CertificateNames { get; init; } = [];
 
+    /// <summary>The largest request taken, bytes; as the real one's by default.</summary>
+    public long LargestRequest { get; init; } = 3 << 20;
+
     /// <summary>The clock.</summary>
     public TimeProvider Time { get; init; } = TimeProvider.System;
 }

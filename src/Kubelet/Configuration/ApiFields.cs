@@ -12,8 +12,8 @@ internal static class ApiFields
         .Pointer("eventRecordQPS", FieldKinds.Int32, c => c.EventRecordQPS, (c, v) => c with { EventRecordQPS = v })
         .Value("eventBurst", FieldKinds.Int32, c => c.EventBurst, (c, v) => c with { EventBurst = v })
         .Value("configMapAndSecretChangeDetectionStrategy", FieldKinds.Text,
-            c => c.ConfigMapAndSecretChangeDetectionStrategy, (c, v) => c with { ConfigMapAndSecretChangeDetectionStrategy = v }, SupportState.NoEffectYet)
-        .Value("syncFrequency", FieldKinds.Duration, c => c.SyncFrequency, (c, v) => c with { SyncFrequency = v })
+            c => c.ConfigMapAndSecretChangeDetectionStrategy, (c, v) => c with { ConfigMapAndSecretChangeDetectionStrategy = v })
+        .Value("syncFrequency", FieldKinds.Duration, c => c.SyncFrequency, (c, v) => c with { SyncFrequency = v }, SupportState.NoEffectYet)
         .Value("fileCheckFrequency", FieldKinds.Duration, c => c.FileCheckFrequency, (c, v) => c with { FileCheckFrequency = v })
         .Value("httpCheckFrequency", FieldKinds.Duration,
             c => c.HttpCheckFrequency, (c, v) => c with { HttpCheckFrequency = v })
@@ -21,5 +21,5 @@ internal static class ApiFields
         .Value("staticPodURL", FieldKinds.Text, c => c.StaticPodURL, (c, v) => c with { StaticPodURL = v })
         .Value("staticPodURLHeader", FieldKinds.TextListMap,
             c => c.StaticPodURLHeader, (c, v) => c with { StaticPodURLHeader = v })
-        .Value("featureGates", FieldKinds.BoolMap, c => c.FeatureGates, (c, v) => c with { FeatureGates = v });
+        .Value("featureGates", FieldKinds.BoolMap, c => c.FeatureGates, (c, v) => c with { FeatureGates = v }, SupportState.NoEffectYet);
 }

@@ -7,12 +7,12 @@ internal static class EvictionFields
 {
     internal static ConfigurationTable<KubeletConfiguration> AddEviction(this ConfigurationTable<KubeletConfiguration> table) => table
         .Pointer("evictionHard", FieldKinds.OptionalTextMap,
-            c => c.EvictionHard, (c, v) => c with { EvictionHard = v }, SupportState.NoEffectYet)
+            c => c.EvictionHard, (c, v) => c with { EvictionHard = v }, SupportState.Partly)
         .Value("evictionSoft", FieldKinds.TextMap, c => c.EvictionSoft, (c, v) => c with { EvictionSoft = v }, SupportState.NoEffectYet)
         .Value("evictionSoftGracePeriod", FieldKinds.TextMap,
             c => c.EvictionSoftGracePeriod, (c, v) => c with { EvictionSoftGracePeriod = v }, SupportState.NoEffectYet)
         .Value("evictionPressureTransitionPeriod", FieldKinds.Duration,
-            c => c.EvictionPressureTransitionPeriod, (c, v) => c with { EvictionPressureTransitionPeriod = v }, SupportState.NoEffectYet)
+            c => c.EvictionPressureTransitionPeriod, (c, v) => c with { EvictionPressureTransitionPeriod = v }, SupportState.Partly)
         .Value("evictionMaxPodGracePeriod", FieldKinds.Int32,
             c => c.EvictionMaxPodGracePeriod, (c, v) => c with { EvictionMaxPodGracePeriod = v }, SupportState.NoEffectYet)
         .Value("evictionMinimumReclaim", FieldKinds.TextMap,

@@ -26,15 +26,17 @@ public static class KubeletFlagTable
         new("cloud-provider", FlagKind.Text, "", "external, or empty for none"),
         new("root-dir", FlagKind.Text, "/var/lib/kubelet", "Folder of the kubelet's state"),
         new("seccomp-default", FlagKind.Bool, "false", "RuntimeDefault where a pod names no seccomp profile"),
-        new("runtime-cgroups", FlagKind.Text, "", "Cgroup of the container runtime"),
+        new("runtime-cgroups", FlagKind.Text, "", "Cgroup of the container runtime") { State = SupportState.NoEffectYet },
         new("image-credential-provider-config", FlagKind.Text, "", "File or folder that configures credential providers"),
         new("image-credential-provider-bin-dir", FlagKind.Text, "", "Folder of credential providers"),
         new("lock-file", FlagKind.Text, "", "Lock file (alpha)") { State = SupportState.NoEffectYet },
         new("exit-on-lock-contention", FlagKind.Bool, "false", "Exit when another process wants the lock file") { State = SupportState.NoEffectYet },
         new("version", FlagKind.Version, "false", "Print the version and exit; raw prints all of it"),
-        new("minimum-container-ttl-duration", FlagKind.Duration, "0s", "Dead containers younger than this stay") { Deprecation = UseEviction },
+        new("minimum-container-ttl-duration", FlagKind.Duration, "0s", "Dead containers younger than this stay")
+        { Deprecation = UseEviction, State = SupportState.NoEffectYet },
         new("maximum-dead-containers-per-container", FlagKind.Int32, "1", "Dead instances kept for a container") { Deprecation = UseEviction },
-        new("maximum-dead-containers", FlagKind.Int32, "-1", "Dead containers kept on the node") { Deprecation = UseEviction },
+        new("maximum-dead-containers", FlagKind.Int32, "-1", "Dead containers kept on the node")
+        { Deprecation = UseEviction, State = SupportState.NoEffectYet },
         new("experimental-mounter-path", FlagKind.Text, "", "Program used for mounting")
         { Deprecation = "use CSI drivers", State = SupportState.Ignored },
         new("experimental-allocatable-ignore-eviction", FlagKind.Bool, "false", "Leave eviction thresholds out of allocatable")

@@ -38,5 +38,5 @@ internal static class NodeFields
         .Value("shutdownGracePeriodByPodPriority", KubeletFieldKinds.ShutdownPeriods,
             c => c.ShutdownGracePeriodByPodPriority, (c, v) => c with { ShutdownGracePeriodByPodPriority = v }, SupportState.NoEffectYet)
         .Pointer("enableControllerAttachDetach", FieldKinds.Bool,
-            c => c.EnableControllerAttachDetach, (c, v) => c with { EnableControllerAttachDetach = v }, SupportState.NoEffectYet);
+            c => c.EnableControllerAttachDetach, (c, v) => c with { EnableControllerAttachDetach = v }, SupportState.Partly);
 }

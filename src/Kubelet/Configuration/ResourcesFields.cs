@@ -13,7 +13,7 @@ internal static class ResourcesFields
         .Pointer("cgroupsPerQOS", FieldKinds.Bool, c => c.CgroupsPerQOS, (c, v) => c with { CgroupsPerQOS = v })
         .Value("cgroupDriver", FieldKinds.Text, c => c.CgroupDriver, (c, v) => c with { CgroupDriver = v })
         .Pointer("singleProcessOOMKill", FieldKinds.Optional(FieldKinds.Bool),
-            c => c.SingleProcessOOMKill, (c, v) => c with { SingleProcessOOMKill = v }, SupportState.NoEffectYet)
+            c => c.SingleProcessOOMKill, (c, v) => c with { SingleProcessOOMKill = v })
         .Pointer("cpuCFSQuota", FieldKinds.Bool, c => c.CpuCFSQuota, (c, v) => c with { CpuCFSQuota = v })
         .Pointer("cpuCFSQuotaPeriod", FieldKinds.Duration, c => c.CpuCFSQuotaPeriod, (c, v) => c with { CpuCFSQuotaPeriod = v })
         .Value("cpuManagerPolicy", FieldKinds.Text,
@@ -37,9 +37,9 @@ internal static class ResourcesFields
         .Value("kubeReserved", FieldKinds.TextMap, c => c.KubeReserved, (c, v) => c with { KubeReserved = v })
         .Value("reservedSystemCPUs", FieldKinds.Text, c => c.ReservedSystemCPUs, (c, v) => c with { ReservedSystemCPUs = v })
         .Value("systemReservedCgroup", FieldKinds.Text,
-            c => c.SystemReservedCgroup, (c, v) => c with { SystemReservedCgroup = v }, SupportState.NoEffectYet)
+            c => c.SystemReservedCgroup, (c, v) => c with { SystemReservedCgroup = v })
         .Value("kubeReservedCgroup", FieldKinds.Text,
-            c => c.KubeReservedCgroup, (c, v) => c with { KubeReservedCgroup = v }, SupportState.NoEffectYet)
+            c => c.KubeReservedCgroup, (c, v) => c with { KubeReservedCgroup = v })
         .Pointer("enforceNodeAllocatable", FieldKinds.TextList,
             c => c.EnforceNodeAllocatable, (c, v) => c with { EnforceNodeAllocatable = v })
         .Value("memorySwap.swapBehavior", FieldKinds.Text,

@@ -9,11 +9,11 @@ internal static class ServerFields
         .Pointer("enableServer", FieldKinds.Bool, c => c.EnableServer, (c, v) => c with { EnableServer = v })
         .Value("address", FieldKinds.Text, c => c.Address, (c, v) => c with { Address = v })
         .Value("port", FieldKinds.Int32, c => c.Port, (c, v) => c with { Port = v })
-        .Value("readOnlyPort", FieldKinds.Int32, c => c.ReadOnlyPort, (c, v) => c with { ReadOnlyPort = v }, SupportState.NoEffectYet)
+        .Value("readOnlyPort", FieldKinds.Int32, c => c.ReadOnlyPort, (c, v) => c with { ReadOnlyPort = v })
         .Value("tlsCertFile", FieldKinds.Text, c => c.TlsCertFile, (c, v) => c with { TlsCertFile = v })
         .Value("tlsPrivateKeyFile", FieldKinds.Text, c => c.TlsPrivateKeyFile, (c, v) => c with { TlsPrivateKeyFile = v })
         .Value("tlsCipherSuites", FieldKinds.TextList,
-            c => c.TlsCipherSuites, (c, v) => c with { TlsCipherSuites = v }, SupportState.NoEffectYet)
+            c => c.TlsCipherSuites, (c, v) => c with { TlsCipherSuites = v })
         .Value("tlsCurvePreferences", FieldKinds.Int32List,
             c => c.TlsCurvePreferences, (c, v) => c with { TlsCurvePreferences = v }, SupportState.NoEffectYet)
         .Value("tlsMinVersion", FieldKinds.Text, c => c.TlsMinVersion, (c, v) => c with { TlsMinVersion = v })
@@ -35,9 +35,9 @@ internal static class ServerFields
         .Pointer("enableProfilingHandler", FieldKinds.Bool,
             c => c.EnableProfilingHandler, (c, v) => c with { EnableProfilingHandler = v }, SupportState.Ignored)
         .Pointer("enableDebugFlagsHandler", FieldKinds.Bool,
-            c => c.EnableDebugFlagsHandler, (c, v) => c with { EnableDebugFlagsHandler = v }, SupportState.NoEffectYet)
+            c => c.EnableDebugFlagsHandler, (c, v) => c with { EnableDebugFlagsHandler = v }, SupportState.Partly)
         .Pointer("enableSystemLogHandler", FieldKinds.Bool,
-            c => c.EnableSystemLogHandler, (c, v) => c with { EnableSystemLogHandler = v }, SupportState.NoEffectYet)
+            c => c.EnableSystemLogHandler, (c, v) => c with { EnableSystemLogHandler = v }, SupportState.Partly)
         .Pointer("enableSystemLogQuery", FieldKinds.Bool,
             c => c.EnableSystemLogQuery, (c, v) => c with { EnableSystemLogQuery = v }, SupportState.NoEffectYet)
         .Pointer("healthzPort", FieldKinds.Int32, c => c.HealthzPort, (c, v) => c with { HealthzPort = v })

@@ -64,7 +64,9 @@ public sealed partial class KubeletServer : IAsyncDisposable
 
     /// <summary>Binds all ports.</summary>
     /// <exception cref="IOException">A port is taken; names it.</exception>
-    public Task StartAsync(CancellationToken cancellationToken) => _application.StartAsync(cancellationToken);
+    public Task StartAsync(CancellationToken cancellationToken) =>
+        // Without any address Kestrel would take one of its own.
+        _options is { Enabled: false, HealthzPort: <= 0, ReadOnlyPort: <= 0 } ? Task.CompletedTask : _application.StartAsync(cancellationToken);
 
     /// <summary>Ends streams, closes the ports.</summary>
     public async ValueTask DisposeAsync()
@@ -85,12 +87,16 @@ public sealed partial class KubeletServer : IAsyncDisposable
         // Logs and streams may be silent for hours.
         kestrel.Limits.MinResponseDataRate = null;
         kestrel.Limits.MinRequestBodyDataRate = null;
-        kestrel.Listen(_options.Address, _options.Port, listen =>
+        if (_options.Enabled)
         {
-            Mark(listen, Listener.Main);
-            listen.Protocols = HttpProtocols.Http1AndHttp2;
-            listen.UseHttps(Https());
-        });
+            kestrel.Listen(_options.Address, _options.Port, listen =>
+            {
+                Mark(listen, Listener.Main);
+                listen.Protocols = HttpProtocols.Http1AndHttp2;
+                listen.UseHttps(Https());
+            });
+        }
+
         if (_options.HealthzPort > 0)
         {
             kestrel.Listen(_options.HealthzAddress, _options.HealthzPort, listen => Mark(listen, Listener.Healthz));

@@ -46,6 +46,8 @@ public sealed record KubeletServerOptions
     public TimeSpan AuthorizedCache { get; init; } = TimeSpan.FromMinutes(5);
     /// <summary>authorization.webhook.cacheUnauthorizedTTL.</summary>
     public TimeSpan UnauthorizedCache { get; init; } = TimeSpan.FromSeconds(30);
+    /// <summary>enableServer: whether <see cref="Port"/> is served.</summary>
+    public bool Enabled { get; init; } = true;
     /// <summary>enableDebuggingHandlers.</summary>
     public bool DebuggingHandlers { get; init; } = true;
     /// <summary>enableSystemLogHandler.</summary>

@@ -11,6 +11,9 @@ public enum SupportState
     /// <summary>Accepted and validated, but nothing acts on it yet; named in a warning when set away from its default.</summary>
     NoEffectYet,
 
+    /// <summary>Works in part; docs/compatibility.md says which part.</summary>
+    Partly,
+
     /// <summary>Accepted; has no meaning on Linux, or upstream does nothing with it either.</summary>
     Ignored,
 }

@@ -9,9 +9,16 @@ namespace NodeAgent.Kubernetes.Rest;
 /// <summary>Turns error answers into typed ones.</summary>
 internal static class ErrorAnswers
 {
-    internal static ApiException From(HttpResponseMessage response, ReadOnlySpan<byte> body, string request, TimeProvider time)
+    /// <param name="response">The answer's head.</param>
+    /// <param name="body">Its body.</param>
+    /// <param name="request">Method and path.</param>
+    /// <param name="hint">What is known of the cause on this side; null for nothing.</param>
+    /// <param name="time">Clock.</param>
+    internal static ApiException From(HttpResponseMessage response, ReadOnlySpan<byte> body, string request, string? hint, TimeProvider time)
     {
         Status status = Parse(body) ?? Generic(response.StatusCode, body, request);
+        if (hint is not null)
+            status = status with { Message = $"{(string.IsNullOrEmpty(status.Message) ? request : status.Message)}: {hint}" };
         TimeSpan? wait = RetryAfter(response, time)
             ?? (status.Details?.RetryAfterSeconds is > 0 and { } seconds ? TimeSpan.FromSeconds(seconds) : null);
         return new ApiException(status, response.StatusCode, request, wait);

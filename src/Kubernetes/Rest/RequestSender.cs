@@ -94,7 +94,17 @@ internal sealed class RequestSender(ClientConfiguration configuration, Kubernete
         while (await body.FillAsync(stream, attempt.Token) > 0)
         {
         }
-        return ErrorAnswers.From(attempt.Response, body.Unread, request.ToString(), time);
+        string? hint = attempt.Response.StatusCode == HttpStatusCode.Unauthorized ? await ExpiredCertificateAsync(attempt.Token) : null;
+        return ErrorAnswers.From(attempt.Response, body.Unread, request.ToString(), hint, time);
+    }
+
+    // The server says no more than "Unauthorized".
+    private async Task<string?> ExpiredCertificateAsync(CancellationToken cancellationToken)
+    {
+        if (configuration.ClientCertificate is not { } source || await source.GetAsync(cancellationToken) is not { } certificate)
+            return null;
+        DateTimeOffset end = certificate.Leaf.NotAfter.ToUniversalTime();
+        return end < time.GetUtcNow() ? $"the client certificate {certificate.Leaf.Subject} expired on {end:u}; renew it, or join again with a new bootstrap token" : null;
     }
 
     private HttpRequestMessage Message(ApiRequest request, AuthenticationHeaderValue? credentials)

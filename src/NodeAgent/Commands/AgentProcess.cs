@@ -1,6 +1,10 @@
+using System.Security.Cryptography;
 using Microsoft.Extensions.Logging;
 using NodeAgent.Hosting;
 using NodeAgent.Kubernetes.Configuration;
+using NodeAgent.Kubernetes.Kubeconfig;
+using NodeAgent.Kubernetes.Rest;
+using NodeAgent.Linux.Cgroups;
 using NodeAgent.Linux.Systemd;
 using NodeAgent.Logging;
 
@@ -59,10 +63,17 @@ internal sealed partial class AgentProcess : IDisposable
         catch (Exception e)
 #pragma warning restore CA1031
         {
-            LogFailed(e, name);
+            if (IsOperators(e))
+                LogRefused(name, e.Message);
+            else
+                LogFailed(e, name);
             return ExitCodes.Failure;
         }
     }
+
+    // What files, certificates, ports or the host are the cause of; a stack trace would hide the message.
+    private static bool IsOperators(Exception e) => e is StartRefusedException or KubeconfigException or KubernetesException or IOException or UnauthorizedAccessException
+        or FormatException or CryptographicException or CgroupException;
 
     public void Dispose()
     {
@@ -99,6 +110,9 @@ internal sealed partial class AgentProcess : IDisposable
 
     [LoggerMessage(1033, LogLevel.Critical, "{Face} ended by an error")]
     private partial void LogFailed(Exception error, string face);
+
+    [LoggerMessage(1035, LogLevel.Critical, "{Face} ended: {Error}")]
+    private partial void LogRefused(string face, string error);
 
     [LoggerMessage(1034, LogLevel.Error, "Not everything ended within {Seconds:F0} s; exiting anyway, pods go on running")]
     private partial void LogStopLimit(double seconds);

@@ -118,7 +118,12 @@ internal sealed partial class KubeletComposition : IAsyncDisposable
         CgroupMounts mounts = CgroupMounts.Detect();
         if (CgroupSupport.Refusal(mounts.Version, settings.Cgroups.FailCgroupV1) is { } refusal)
         {
-            throw new InvalidOperationException(refusal);
+            throw new StartRefusedException(refusal);
+        }
+
+        if (settings.FailSwapOn && host.SwapIsOn())
+        {
+            throw new StartRefusedException("swap is on, and failSwapOn is true: run swapoff -a and take swap out of /etc/fstab, or set failSwapOn: false");
         }
 
         var tree = new CgroupTree(mounts, new CgroupFiles(), time);
@@ -269,6 +274,7 @@ internal sealed partial class KubeletComposition : IAsyncDisposable
     public async Task RunAsync(Action ready, CancellationToken cancellationToken)
     {
         NodeFolders.Prepare(_settings.Paths);
+        LimitOwnProcess();
         await _qos.StartAsync(cancellationToken);
         _nodeEvents.Record("Normal", "Starting", "Starting kubelet.");
         if (_qos.AllocatableError is { } notEnforced)
@@ -290,6 +296,20 @@ internal sealed partial class KubeletComposition : IAsyncDisposable
         await _stop.CancelAsync();
         await Task.WhenAny(Task.WhenAll(running), Task.Delay(TimeSpan.FromSeconds(5), _time, CancellationToken.None));
         await first;
+    }
+
+    // Without the capability for it the agent runs all the same, only less safe.
+    private void LimitOwnProcess()
+    {
+        if (OwnProcess.SetOomScore(_settings.OomScoreAdj) is { } score)
+        {
+            LogLimit("oomScoreAdj", _settings.OomScoreAdj, score);
+        }
+
+        if (OwnProcess.SetMaximumOpenFiles((ulong)_settings.MaxOpenFiles) is { } files)
+        {
+            LogLimit("maxOpenFiles", _settings.MaxOpenFiles, files);
+        }
     }
 
     private async Task RunSourcesAsync(
@@ -519,6 +539,9 @@ internal sealed partial class KubeletComposition : IAsyncDisposable
 
     [LoggerMessage(1004, LogLevel.Warning, "The shares of the Burstable class cannot be set, the next try is in a minute: {Error}")]
     private partial void LogQos(string error);
+
+    [LoggerMessage(1005, LogLevel.Warning, "{Field} cannot be set to {Value} for this process: {Error}")]
+    private partial void LogLimit(string field, long value, string error);
 
     [LoggerMessage(1001, LogLevel.Warning, "Static pod {Pod} is given twice by its source; the second one is dropped")]
     private partial void LogDuplicate(PodRef pod);

@@ -45,6 +45,12 @@ internal sealed record KubeletSettings
     public TimeSpan HttpCheckFrequency { get; init; } = TimeSpan.FromSeconds(20);
     /// <summary>Dead attempts kept of each container.</summary>
     public int DeadContainersPerContainer { get; init; } = 1;
+    /// <summary>failSwapOn.</summary>
+    public bool FailSwapOn { get; init; } = true;
+    /// <summary>oomScoreAdj of this process.</summary>
+    public int OomScoreAdj { get; init; } = -999;
+    /// <summary>maxOpenFiles of this process.</summary>
+    public long MaxOpenFiles { get; init; } = 1_000_000;
     public TimeSpan FileCheckFrequency { get; init; } = TimeSpan.FromSeconds(20);
     public required NodeCertificateOptions Certificates { get; init; }
     public IReadOnlyList<string> AllowedUnsafeSysctls { get; init; } = [];

@@ -31,6 +31,9 @@ internal static class KubeletSettingsReader
         return new KubeletSettings
         {
             Node = Node(c, f, hostname, reservations, version),
+            FailSwapOn = c.FailSwapOn,
+            OomScoreAdj = c.OomScoreAdj,
+            MaxOpenFiles = c.MaxOpenFiles,
             DeadContainersPerContainer = f.MaximumDeadContainersPerContainer,
             Server = Server(c, hostname),
             Paths = paths,
@@ -142,6 +145,7 @@ internal static class KubeletSettingsReader
         Authorization = c.AuthorizationMode == "AlwaysAllow" ? AuthorizationMode.AlwaysAllow : AuthorizationMode.Webhook,
         AuthorizedCache = c.AuthorizationCacheAuthorizedTTL,
         UnauthorizedCache = c.AuthorizationCacheUnauthorizedTTL,
+        Enabled = c.EnableServer,
         DebuggingHandlers = c.EnableDebuggingHandlers,
         SystemLogHandler = c.EnableSystemLogHandler,
     };

@@ -6,7 +6,7 @@ namespace NodeAgent.Proxy.Configuration;
 internal static class MainFields
 {
     internal static ConfigurationTable<KubeProxyConfiguration> AddMain(this ConfigurationTable<KubeProxyConfiguration> table) => table
-        .Value("featureGates", FieldKinds.BoolMap, c => c.FeatureGates, (c, v) => c with { FeatureGates = v })
+        .Value("featureGates", FieldKinds.BoolMap, c => c.FeatureGates, (c, v) => c with { FeatureGates = v }, SupportState.NoEffectYet)
         .Value("clientConnection.kubeconfig", FieldKinds.Text,
             c => c.ClientConnectionKubeconfig, (c, v) => c with { ClientConnectionKubeconfig = v })
         .Value("clientConnection.acceptContentTypes", FieldKinds.Text,

@@ -7,7 +7,7 @@ public sealed class CompatibilityPageTests
     [Fact]
     public void The_page_lists_every_flag_and_field_with_its_state_and_no_other()
     {
-        string file = Path.GetFullPath(Path.Combine(Here(), "../../../docs/compatibility.md"));
+        string file = Path.Combine(Root, "docs/compatibility.md");
         string page = File.ReadAllText(file);
         int begin = page.IndexOf(CompatibilityTables.Begin, StringComparison.Ordinal);
         int end = page.IndexOf(CompatibilityTables.End, StringComparison.Ordinal) + CompatibilityTables.End.Length;
@@ -18,6 +18,8 @@ public sealed class CompatibilityPageTests
         else
             Assert.Equal(expected, page[begin..end]);
     }
+
+    internal static string Root => Path.GetFullPath(Path.Combine(Here(), "../../.."));
 
     private static string Here([CallerFilePath] string path = "") => Path.GetDirectoryName(path)!;
 }

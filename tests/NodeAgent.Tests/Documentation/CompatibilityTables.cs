@@ -50,6 +50,7 @@ internal static class CompatibilityTables
     {
         SupportState.Supported => "works",
         SupportState.NoEffectYet => "not yet",
+        SupportState.Partly => "in part",
         _ => "accepted, does nothing",
     };
 }
