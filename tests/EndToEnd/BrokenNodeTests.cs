@@ -42,7 +42,7 @@ public sealed class BrokenNodeTests(ClusterFixture fixture)
         await Cluster.NodeIsAsync(ready: true, TimeSpan.FromSeconds(10));
     }
 
-    [NodeFact("kube-apiserver")]
+    [NodeFact]
     public async Task An_expired_certificate_is_told_and_pods_go_on()
     {
         Workloads pods = await Workloads.CreateAsync(Cluster, "expired");
@@ -226,7 +226,7 @@ public sealed class BrokenNodeTests(ClusterFixture fixture)
 
     private string ExpiredKubeconfig()
     {
-        string pki = Path.Combine(Cluster.Options.Folder, "pki");
+        string pki = Path.GetDirectoryName(Cluster.Control.ClientAuthority)!;
         using X509Certificate2 authority = X509Certificate2.CreateFromPemFile(Path.Combine(pki, "ca.crt"), Path.Combine(pki, "ca.key"));
         using ECDsa key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
         X500DistinguishedNameBuilder subject = new();

@@ -22,7 +22,7 @@ public sealed class HostileApiServerTests(ClusterFixture fixture)
     {
         HarnessOptions options = Cluster.Options with { Folder = Path.Combine(Cluster.Options.Folder, "hostile"), ServiceNetwork = 96 };
         Directory.CreateDirectory(options.Folder);
-        StandInControlPlane server = new(options, Cluster.Address);
+        StandInControlPlane server = new(options, Cluster.Address, "--largest-request", $"{16 << 20}");
         await server.StartAsync();
         try
         {

@@ -4,7 +4,10 @@ using NodeAgent.Harness.Host;
 namespace NodeAgent.Harness.ControlPlanes;
 
 /// <summary>tests/StandInApiServer as a process of ours; its controllers are inside it.</summary>
-public sealed class StandInControlPlane(HarnessOptions options, IPAddress address) : IControlPlane
+/// <param name="options">Names and folders.</param>
+/// <param name="address">Where it listens.</param>
+/// <param name="more">More options of the program.</param>
+public sealed class StandInControlPlane(HarnessOptions options, IPAddress address, params string[] more) : IControlPlane
 {
     private readonly int _port = Ports.Free();
 
@@ -54,7 +57,7 @@ public sealed class StandInControlPlane(HarnessOptions options, IPAddress addres
         ChildProcess server = ChildProcess.Start(options.Folder, "stand-in", Requirements.StandInProgram,
         [
             "--data-dir", Data(""), "--bind", address.ToString(), "--port", $"{_port}", "--node", options.NodeName,
-            "--certificate-name", $"10.{options.ServiceNetwork}.0.1",
+            "--certificate-name", $"10.{options.ServiceNetwork}.0.1", .. more,
         ]);
         await ReadyAnswer.WaitAsync(server, AdminKubeconfig, TimeSpan.FromSeconds(60));
     }
