@@ -4,7 +4,6 @@ using NodeAgent.Harness;
 using NodeAgent.Harness.Cluster;
 using NodeAgent.Harness.Host;
 using NodeAgent.Kubernetes.Objects;
-using ChildProcess = NodeAgent.Harness.Host.ChildProcess;
 
 namespace NodeAgent.EndToEnd;
 
