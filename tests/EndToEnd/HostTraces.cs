@@ -36,7 +36,8 @@ internal static class HostTraces
     }
 
     /// <summary>
-    /// Waits until every address lease, masquerade rule and sandbox cgroup of the network plugin belongs to a sandbox that exists.
+    /// Waits until every address lease and masquerade rule of the network plugin belongs to a sandbox that exists. The bridge plugin removes its
+    /// rule only while the sandbox's link is there: where its call was killed in between, along with the agent, the rule is the plugin's loss.
     /// </summary>
     internal static Task NetworkMatchesAsync(NodeCluster cluster) => Until.NothingMissesAsync("no address or rule of a sandbox that is gone", TimeSpan.FromSeconds(90), async () =>
     {
@@ -46,10 +47,12 @@ internal static class HostTraces
             .Where(path => !sandboxes.Contains(File.ReadLines(path).First().Trim())).Select(path => "lease " + Path.GetFileName(path));
         IEnumerable<string> rules = (await Tool.MustAsync("iptables-save", "-t", "nat")).Lines
             .Where(line => line.StartsWith("-A POSTROUTING", StringComparison.Ordinal) && line.Contains(" id: ", StringComparison.Ordinal)
-                && !sandboxes.Any(id => line.Contains(id, StringComparison.Ordinal)));
+                && !sandboxes.Any(id => line.Contains(id, StringComparison.Ordinal)) && !cluster.Runtime.LostPluginCall(SandboxOf(line)));
         string[] left = [.. leased, .. rules];
         return left.Length == 0 ? null : string.Join('\n', left);
     });
+
+    private static string SandboxOf(string rule) => rule.Split("id: \\\"")[1].Split('\\')[0];
 
     private static IEnumerable<string> Existing(string folder) => Directory.Exists(folder) ? [folder] : [];
 }

@@ -113,6 +113,7 @@ public sealed class NodeCluster : IDisposable
         await TryAsync(Control.StopAsync);
         foreach (string name in new[] { "kubelet", "kube-proxy", "containerd" })
             await TryAsync(() => ChildProcess.Find(_options.Folder, name)?.KillAsync() ?? Task.CompletedTask);
+        await TryAsync(EndIdleShimsAsync);
         await TryAsync(UnmountAsync);
         Cgroups.Remove();
         foreach (string link in Leftovers.LogLinks(_options.Folder))
@@ -163,6 +164,18 @@ public sealed class NodeCluster : IDisposable
     {
         Client?.Dispose();
         Client = new KubernetesClient(KubeconfigLoader.Load(Control.AdminKubeconfig), new KubernetesClientOptions { Qps = 200, Burst = 400, MaximumRetries = 2 });
+    }
+
+    // containerd 1.6 forgets the shim of a start that broke off when its caller died. Nothing runs in it, and no CRI call reaches it.
+    private async Task EndIdleShimsAsync()
+    {
+        foreach ((int id, string command) in Leftovers.Processes(_options.Folder).ToArray())
+        {
+            if (!command.Contains("containerd-shim", StringComparison.Ordinal) || File.ReadAllText($"/proc/{id}/task/{id}/children").Trim().Length > 0) continue;
+            _options.Announce($"containerd had forgotten a shim without a container (process {id}); it is ended");
+            await Tool.RunAsync("kill", ["-KILL", $"{id}"]);
+            await Until.HoldsAsync($"shim {id} has ended", TimeSpan.FromSeconds(10), () => Task.FromResult(Leftovers.Processes(_options.Folder).All(process => process.Id != id)));
+        }
     }
 
     // What pods mounted; the agent's end leaves pods running, so this is the harness's to undo.

@@ -77,6 +77,12 @@ public sealed class Containerd(HarnessOptions options) : IDisposable
     /// <summary>The running process.</summary>
     public ChildProcess Process => ChildProcess.Find(options.Folder, "containerd") ?? throw new InvalidOperationException("containerd does not run");
 
+    /// <summary>
+    /// Whether a call of this sandbox's network plugin was broken off by its caller's death, which leaves what the plugin had begun to remove.
+    /// </summary>
+    public bool LostPluginCall(string sandbox) => File.ReadLines(Path.Combine(options.Folder, "logs", "containerd.log"))
+        .Any(line => line.Contains(sandbox, StringComparison.Ordinal) && line.Contains("signal: killed", StringComparison.Ordinal));
+
     /// <summary>Imports image archives.</summary>
     public async Task ImportAsync(IEnumerable<string> archives)
     {
