@@ -47,7 +47,7 @@ public sealed class ServiceTests(ClusterFixture fixture)
         {
             await work.ScaleAsync("hello-server", count);
             IReadOnlyList<Pod> pods = await work.AllReadyAsync(count, "app=hello", TimeSpan.FromSeconds(120));
-            await RulesNameAsync(pods);
+            await RulesNameAsync(work, pods);
             await EveryoneAnswersAsync($"at {count}", [.. pods.Select(pod => pod.Metadata.Name!)], () => FromHostAsync($"http://{address}/"));
         }
         await work.ScaleAsync("hello-server", 0);
@@ -71,12 +71,13 @@ public sealed class ServiceTests(ClusterFixture fixture)
         });
     }
 
-    private static async Task RulesNameAsync(IReadOnlyList<Pod> pods) => await Until.NothingMissesAsync("one endpoint chain for each pod", TimeSpan.FromSeconds(20), async () =>
+    private static async Task RulesNameAsync(Workloads work, IReadOnlyList<Pod> pods) => await Until.NothingMissesAsync("one endpoint chain for each pod", TimeSpan.FromSeconds(20), async () =>
     {
         string[] rules = [.. (await Tool.MustAsync("iptables-save", "-t", "nat")).Lines.Where(line => line.Contains("scale/hello", StringComparison.Ordinal) && line.Contains("--to-destination", StringComparison.Ordinal))];
         string[] wanted = [.. pods.Select(pod => $"{pod.Status.PodIP}:8080").Order()];
         string[] found = [.. rules.Select(rule => rule.Split("--to-destination ")[1].Trim()).Order()];
-        return wanted.SequenceEqual(found) ? null : $"wanted {string.Join(' ', wanted)}, found {string.Join(' ', found)}";
+        return wanted.SequenceEqual(found) ? null
+            : $"wanted {string.Join(' ', wanted)}, found {string.Join(' ', found)}; the API has {await work.GetJsonAsync("/apis/discovery.k8s.io/v1/namespaces/scale/endpointslices")}";
     });
 
     internal static async Task EveryoneAnswersAsync(string what, HashSet<string> names, Func<Task<string>> ask)
