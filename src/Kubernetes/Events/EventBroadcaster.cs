@@ -80,12 +80,26 @@ public sealed partial class EventBroadcaster : IEventRecorder
             {
                 if (Interlocked.Exchange(ref _dropped, 0) is > 0 and int dropped)
                     LogDropped(dropped);
-                if (_correlator.Decide(value) is { } decision)
-                    await SendAsync(decision, cancellationToken);
+                await TellAsync(value, cancellationToken);
             }
         }
         catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
         {
+        }
+    }
+
+    private async Task TellAsync(Event value, CancellationToken cancellationToken)
+    {
+        try
+        {
+            if (_correlator.Decide(value) is { } decision)
+                await SendAsync(decision, cancellationToken);
+        }
+#pragma warning disable CA1031 // An event that cannot be sent for an unforeseen reason is lost; the next ones and the agent are not.
+        catch (Exception e) when (!(e is OperationCanceledException && cancellationToken.IsCancellationRequested))
+#pragma warning restore CA1031
+        {
+            LogRejected(value.Metadata.Namespace ?? "", value.InvolvedObject.Name ?? "", value.Reason ?? "", e.Message);
         }
     }
 

@@ -43,6 +43,13 @@ internal sealed partial class Reflector<T>(
             {
                 Failed(e, expected: false);
             }
+#pragma warning disable CA1031 // A credential plugin, a certificate file, a projection: whatever fails, a watch that ends for ever is worse.
+            catch (Exception e)
+#pragma warning restore CA1031
+            {
+                _resourceVersion = null;
+                Failed(e, expected: false);
+            }
             try
             {
                 await Task.Delay(_delay.Next(), time, cancellationToken);

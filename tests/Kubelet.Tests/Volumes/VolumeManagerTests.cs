@@ -124,6 +124,28 @@ public sealed class VolumeManagerTests : IDisposable
     }
 
     [RootFact]
+    public async Task A_volume_in_use_is_told_everything_else_goes_and_the_next_try_succeeds()
+    {
+        _objects.Secrets["s"] = new Secret { Metadata = new ObjectMeta { Name = "s" }, Data = new Dictionary<string, byte[]> { ["pw"] = [1] } };
+        Pod pod = With(
+            new Volume { Name = "mem", EmptyDir = new EmptyDirVolumeSource { Medium = "Memory", SizeLimit = Quantity.Parse("1Mi") } },
+            new Volume { Name = "sec", Secret = new SecretVolumeSource { SecretName = "s" } });
+        string busy = (await _manager.MountAsync(pod, default))["mem"].HostPath;
+        using (File.Create(Path.Combine(busy, "open")))
+        {
+            IOException e = await Assert.ThrowsAnyAsync<IOException>(() => _manager.UnmountAsync(pod.Uid, default));
+            Assert.Contains(busy, e.Message, StringComparison.Ordinal);
+            Assert.Equal(busy, Assert.Single(_mounter.List(_paths.Pod(pod.Uid))).MountPoint);
+            Assert.True(File.Exists(Path.Combine(busy, "open")));
+            Assert.True(_manager.HasMounts(pod.Uid));
+        }
+
+        await _manager.UnmountAsync(pod.Uid, default);
+        Assert.False(_manager.HasMounts(pod.Uid));
+        Assert.Empty(_mounter.List(_root));
+    }
+
+    [RootFact]
     public async Task A_memory_volume_whose_set_up_was_cut_off_after_the_mount_gets_its_owner_from_the_next()
     {
         Pod pod = With(new Volume { Name = "mem", EmptyDir = new EmptyDirVolumeSource { Medium = "Memory", SizeLimit = Quantity.Parse("1Mi") } });

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Net.Http.Headers;
 using System.Threading.Channels;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Logging.Abstractions;
@@ -133,6 +134,37 @@ public sealed class InformerTests
         Assert.Equal(["+a1!"], second.Taken(1));
         script.Send(WatchTests.Frame("DELETED", "a", "9"));
         Assert.Equal(["-a9"], second.Taken(1));
+    }
+
+    [Fact]
+    public async Task Credentials_that_fail_in_an_unforeseen_way_end_no_watch()
+    {
+        await using ScriptedApiServer server = await ScriptedApiServer.StartAsync();
+        server.Answer = async context =>
+        {
+            if (context.Request.Query["watch"] == "true")
+                await Task.Delay(Timeout.Infinite, context.RequestAborted);
+            await ScriptedApiServer.JsonAsync(context, """{"metadata":{"resourceVersion":"5"},"items":[{"metadata":{"name":"a","namespace":"n","uid":"u","resourceVersion":"1"}}]}""");
+        };
+        using KubernetesClient client = new(server.Configuration with { Credentials = new Faulty() });
+        Informer<ConfigMap> informer = new(client, Paged, NullLogger.Instance);
+        using CancellationTokenSource end = new();
+        Task run = informer.RunAsync(end.Token);
+        await informer.HasSynced.WaitAsync(TimeSpan.FromSeconds(20));
+        await end.CancelAsync();
+        await run;
+    }
+
+    private sealed class Faulty : IRequestCredentials
+    {
+        private int _asked;
+
+        public ValueTask<AuthenticationHeaderValue?> GetAsync(CancellationToken cancellationToken) =>
+            ++_asked < 3 ? throw new NotSupportedException("a plugin's fault") : new((AuthenticationHeaderValue?)null);
+
+        public void Rejected(AuthenticationHeaderValue? used)
+        {
+        }
     }
 
     private sealed class Failing : IInformerHandler<string>
