@@ -23,6 +23,10 @@ public sealed class QosContainerManager(ICgroupManager cgroups, CgroupOptions op
     private readonly SemaphoreSlim _oneAtATime = new(1);
     private long? _lastShares;
     private CgroupLimits? _kubepods;
+    private readonly List<string> _enforced = [];
+
+    /// <summary>What was enforced at the start, in the words of upstream's events.</summary>
+    public IReadOnlyList<string> Enforced => _enforced;
 
     /// <summary>Why the pods' common limit is not in force; null while it is. Tried again with each update.</summary>
     public string? AllocatableError { get; private set; }
@@ -92,6 +96,7 @@ public sealed class QosContainerManager(ICgroupManager cgroups, CgroupOptions op
         {
             await cgroups.EnsureAsync(_names.Kubepods, _kubepods!, cancellationToken);
             AllocatableError = null;
+            _enforced.Add("Updated Node Allocatable limit across pods");
         }
         catch (CgroupException e) when (mayFail)
         {
@@ -107,12 +112,13 @@ public sealed class QosContainerManager(ICgroupManager cgroups, CgroupOptions op
             return;
         }
 
-        CgroupName name = CgroupName.Parse(cgroup);
+        CgroupName name = CgroupName.ParseExisting(cgroup, cgroups.Driver);
         if (!cgroups.Exists(name))
         {
             throw new CgroupException(cgroup, $"enforceNodeAllocatable has \"{key}\", but this cgroup does not exist; create it before the agent starts");
         }
 
         await cgroups.EnsureAsync(name, PodCgroupLimits.ForReservation(reserved, compressible), cancellationToken);
+        _enforced.Add($"Updated limits on {key.Replace('-', ' ')} cgroup {cgroup}");
     }
 }

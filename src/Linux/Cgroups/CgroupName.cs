@@ -33,6 +33,24 @@ public sealed record CgroupName(ImmutableArray<string> Parts)
         return name;
     }
 
+    /// <summary>
+    /// Reads the name of a cgroup that others made, as an operator writes it: with the systemd driver a slice such as /system.slice or
+    /// /a.slice/a-b.slice (its last part says all), else a path.
+    /// </summary>
+    /// <exception cref="ArgumentException">A part is "." or "..", or empty.</exception>
+    public static CgroupName ParseExisting(string text, CgroupDriver driver)
+    {
+        if (driver == CgroupDriver.Cgroupfs)
+        {
+            return Parse(text);
+        }
+
+        string unit = text.TrimEnd('/');
+        unit = unit[(unit.LastIndexOf('/') + 1)..];
+        unit = unit.EndsWith(SliceSuffix, StringComparison.Ordinal) ? unit[..^SliceSuffix.Length] : unit;
+        return unit.Split('-').Aggregate(Root, (name, part) => name.Child(part.Replace('_', '-')));
+    }
+
     /// <summary>A cgroup below this one.</summary>
     /// <exception cref="ArgumentException">The part is no path segment.</exception>
     public CgroupName Child(string part)

@@ -282,9 +282,10 @@ internal sealed partial class KubeletComposition : IAsyncDisposable
             _nodeEvents.Record("Warning", "FailedNodeAllocatableEnforcement", $"Failed to update Node Allocatable Limits \"kubepods\": {notEnforced}");
             LogNotEnforced(notEnforced);
         }
-        else if (_settings.Cgroups.CgroupsPerQos && _settings.Cgroups.EnforceNodeAllocatable.Contains("pods"))
+
+        foreach (string enforced in _qos.Enforced)
         {
-            _nodeEvents.Record("Normal", "NodeAllocatableEnforced", "Updated Node Allocatable limit across pods");
+            _nodeEvents.Record("Normal", "NodeAllocatableEnforced", enforced);
         }
 
         _loops.Add(QosAsync);

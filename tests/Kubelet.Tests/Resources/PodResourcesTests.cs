@@ -136,6 +136,26 @@ public sealed class PodResourcesTests
         Assert.Equal(writes, cgroups.Writes);
     }
 
+    [Theory]
+    [InlineData(CgroupDriver.Systemd, "/system.slice", "/system")]
+    [InlineData(CgroupDriver.Systemd, "/a.slice/a-b_c.slice", "/a/b-c")]
+    [InlineData(CgroupDriver.Systemd, "runtime", "/runtime")]
+    [InlineData(CgroupDriver.Cgroupfs, "/system.slice", "/system.slice")]
+    public async Task Reserved_cgroups_are_named_as_the_driver_has_them(CgroupDriver driver, string written, string name)
+    {
+        FakeCgroups cgroups = new(driver);
+        await cgroups.EnsureAsync(CgroupName.Parse(name), CgroupLimits.None, default);
+        QosContainerManager manager = new(cgroups, new CgroupOptions
+        {
+            EnforceNodeAllocatable = ["pods", "system-reserved"],
+            SystemReservedCgroup = written,
+            Reservations = new(List("cpu=500m", "memory=1Gi"), List(), List()),
+        }, List("cpu=4", "memory=8Gi"));
+        await manager.StartAsync(default);
+        Assert.Equal((512, 1L << 30), (cgroups.Limits[name].CpuShares, cgroups.Limits[name].Memory));
+        Assert.Equal(["Updated Node Allocatable limit across pods", $"Updated limits on system reserved cgroup {written}"], manager.Enforced);
+    }
+
     [Fact]
     public async Task A_limit_that_running_pods_exceed_does_not_keep_the_agent_from_starting_and_comes_later()
     {
