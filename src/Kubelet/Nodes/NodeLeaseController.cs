@@ -21,8 +21,12 @@ public sealed partial class NodeLeaseController(IKubernetesClient client, NodeIn
     private const int Tries = 5;
     private Lease? _lease;
     private int _failures;
+    private bool _doubtful;
 
-    /// <summary>Renewing failed again, and no refusal was the reason: connections may lead nowhere.</summary>
+    /// <summary>
+    /// All tries of a renewal failed, and no refusal was the reason: the other clients' connections may lead nowhere, too. Not sooner:
+    /// a server that is slow because it has too much to do must not get every watch of every node anew.
+    /// </summary>
     public event Action? ConnectionsDoubtful;
 
     /// <summary>Renews until cancelled. The returned task ends with the thread.</summary>
@@ -37,6 +41,7 @@ public sealed partial class NodeLeaseController(IKubernetesClient client, NodeIn
     /// <summary>One renewal with up to five tries. True where it succeeded.</summary>
     public async Task<bool> RenewAsync(CancellationToken cancellationToken)
     {
+        _doubtful = false;
         for (int attempt = 0; attempt < Tries; attempt++)
         {
             try
@@ -60,6 +65,11 @@ public sealed partial class NodeLeaseController(IKubernetesClient client, NodeIn
             {
                 OnFailure(e);
             }
+        }
+
+        if (_doubtful)
+        {
+            ConnectionsDoubtful?.Invoke();
         }
 
         return false;
@@ -136,7 +146,7 @@ public sealed partial class NodeLeaseController(IKubernetesClient client, NodeIn
         if (_failures >= 2 && HeartbeatFailures.CastDoubtOnConnections(e))
         {
             client.DropConnections();
-            ConnectionsDoubtful?.Invoke();
+            _doubtful = true;
         }
     }
 

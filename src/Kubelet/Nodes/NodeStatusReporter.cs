@@ -42,7 +42,7 @@ public sealed partial class NodeStatusReporter(
     /// <summary>Pressure conditions that hold now, for admission.</summary>
     public IReadOnlyList<string> Pressures => Volatile.Read(ref _pressures);
 
-    /// <summary>Writing failed again, and no refusal was the reason: connections may lead nowhere.</summary>
+    /// <summary>All tries failed, and no refusal was the reason: the other clients' connections may lead nowhere, too.</summary>
     public event Action? ConnectionsDoubtful;
 
     /// <summary>True once the Node exists on the API server.</summary>
@@ -107,6 +107,7 @@ public sealed partial class NodeStatusReporter(
     /// <summary>One look, with up to five tries to write.</summary>
     public async Task SyncAsync(CancellationToken cancellationToken)
     {
+        bool doubtful = false;
         for (int attempt = 0; attempt < Tries; attempt++)
         {
             try
@@ -129,9 +130,14 @@ public sealed partial class NodeStatusReporter(
                 if (attempt > 0 && HeartbeatFailures.CastDoubtOnConnections(e))
                 {
                     client.DropConnections();
-                    ConnectionsDoubtful?.Invoke();
+                    doubtful = true;
                 }
             }
+        }
+
+        if (doubtful)
+        {
+            ConnectionsDoubtful?.Invoke();
         }
     }
 

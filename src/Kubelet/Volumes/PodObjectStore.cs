@@ -174,7 +174,7 @@ public sealed class PodObjectStore : IPodObjectStore, IDisposable
         var entry = new Entry(reference);
         if (_options.Detection == ObjectChangeDetection.Watch)
         {
-            InformerOptions options = new() { Namespace = reference.Namespace, FieldSelector = "metadata.name=" + reference.Name };
+            InformerOptions options = new() { Namespace = reference.Namespace, FieldSelector = "metadata.name=" + reference.Name, Quiet = true };
             if (reference.IsSecret)
             {
                 Follow(entry, _sources.Secrets(options), static s => s.Immutable == true);

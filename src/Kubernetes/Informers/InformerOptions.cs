@@ -23,6 +23,9 @@ public sealed record InformerOptions
     /// <summary>Try a streaming list (KEP-3157) first; servers without it are noticed and listed by pages.</summary>
     public bool StreamingList { get; init; } = true;
 
+    /// <summary>Failures and recoveries are logged for debugging only: for one of hundreds of informers that fail and recover together.</summary>
+    public bool Quiet { get; init; }
+
     /// <summary>First wait after a failure; doubles with each.</summary>
     public TimeSpan InitialBackoff { get; init; } = TimeSpan.FromMilliseconds(800);
 

@@ -208,7 +208,7 @@ internal sealed partial class Reflector<T>(
     private void Failed(Exception e, bool expected)
     {
         // One line for each time of failure, not one for each try.
-        if (_failing || expected)
+        if (_failing || expected || options.Quiet)
         {
             LogStillFailing(T.Resource.Plural, e.Message);
             return;

@@ -18,7 +18,6 @@ internal sealed class LogWriter : IDisposable
     private readonly Func<long, byte[]> describeLoss;
     private readonly Thread thread;
     private long lost;
-    private bool broken;
 
     /// <param name="output">Where lines go; not closed.</param>
     /// <param name="describeLoss">The line that tells how many lines were lost.</param>
@@ -60,26 +59,30 @@ internal sealed class LogWriter : IDisposable
     {
         foreach (byte[] line in lines.GetConsumingEnumerable())
         {
-            Put(line);
+            if (!Put(line))
+            {
+                Interlocked.Increment(ref lost);
+                continue;
+            }
+
             long missing = Interlocked.Exchange(ref lost, 0);
-            if (missing > 0)
-                Put(describeLoss(missing));
+            if (missing > 0 && !Put(describeLoss(missing)))
+                Interlocked.Add(ref lost, missing);
         }
     }
 
-    private void Put(byte[] line)
+    // A full disk becomes free again: what cannot be written is counted, and the next line is tried.
+    private bool Put(byte[] line)
     {
-        if (broken)
-            return;
         try
         {
             output.Write(line);
             output.Flush();
+            return true;
         }
         catch (IOException)
         {
-            // Nobody reads standard error any more; there is no place left to say so.
-            broken = true;
+            return false;
         }
     }
 }

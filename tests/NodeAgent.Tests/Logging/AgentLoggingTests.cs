@@ -64,6 +64,20 @@ public sealed partial class AgentLoggingTests
         Assert.Contains("log lines were lost", blocked.Text, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public void A_full_disk_costs_the_lines_of_its_time_and_no_later_ones()
+    {
+        using FullStream disk = new();
+        LogWriter writer = new(disk);
+        writer.Write("first\n"u8.ToArray());
+        writer.Write("second\n"u8.ToArray());
+        Assert.True(SpinWait.SpinUntil(() => disk.Refused == 2, TimeSpan.FromSeconds(30)));
+        disk.Free = true;
+        writer.Write("third\n"u8.ToArray());
+        writer.Dispose();
+        Assert.Equal("third\n2 log lines were lost\n", Encoding.UTF8.GetString(disk.ToArray()));
+    }
+
     private static string Write(LogFormat format, LoggingConfiguration configuration, Action<ILogger> write)
     {
         using MemoryStream output = new();
@@ -74,6 +88,26 @@ public sealed partial class AgentLoggingTests
 
     [LoggerMessage(1, LogLevel.Warning, "Pod {Pod} failed {Times} times")]
     private static partial void LogFailed(ILogger logger, Exception? error, string pod, int times);
+
+    private sealed class FullStream : MemoryStream
+    {
+        private volatile int refused;
+
+        internal volatile bool Free;
+
+        internal int Refused => refused;
+
+        public override void Write(ReadOnlySpan<byte> buffer)
+        {
+            if (!Free)
+            {
+                refused++;
+                throw new IOException("No space left on device");
+            }
+
+            base.Write(buffer);
+        }
+    }
 
     private sealed class BlockedStream : MemoryStream
     {
