@@ -70,15 +70,17 @@ internal sealed partial class KubeletComposition : IAsyncDisposable
         (_settings, _time, _logger) = (settings, time, loggers.CreateLogger("NodeAgent.Kubelet"));
         string node = settings.Node.NodeName;
         var metrics = new MetricsRegistry();
+        var cache = new PodStatusCache();
+        var measured = new KubeletMetrics(metrics, node, () => cache.All);
         var probeMetrics = new MetricsRegistry();
         var paths = settings.Paths;
 
         _inotify = Own(new InotifyWatcher());
 
         // The runtime.
-        CriConnection runtimeConnection = Own(new CriConnection(settings.RuntimeEndpoint, new CriConnectionOptions { Limits = settings.CriLimits, Time = time }, loggers.CreateLogger<CriConnection>()));
+        CriConnection runtimeConnection = Own(new CriConnection(settings.RuntimeEndpoint, new CriConnectionOptions { Limits = settings.CriLimits, Time = time, Observer = measured }, loggers.CreateLogger<CriConnection>()));
         CriConnection imageConnection = settings.ImageEndpoint == settings.RuntimeEndpoint ? runtimeConnection
-            : Own(new CriConnection(settings.ImageEndpoint, new CriConnectionOptions { Limits = settings.CriLimits, Time = time, Flag = "--image-service-endpoint" }, loggers.CreateLogger<CriConnection>()));
+            : Own(new CriConnection(settings.ImageEndpoint, new CriConnectionOptions { Limits = settings.CriLimits, Time = time, Observer = measured, Flag = "--image-service-endpoint" }, loggers.CreateLogger<CriConnection>()));
         var runtime = new RuntimeServiceClient(runtimeConnection);
         var images = new ImageServiceClient(imageConnection);
 
@@ -97,7 +99,6 @@ internal sealed partial class KubeletComposition : IAsyncDisposable
 
         // Pods: what is wanted, what is observed, what is told.
         var pods = new PodManager();
-        var cache = new PodStatusCache();
         var podEvents = new PodEventRecorder(events);
         PodWorkers? workers = null;
         StatusManager statuses = new(
