@@ -53,6 +53,7 @@ internal sealed class ContainerConfigBuilder(
             Stdin = c.Stdin == true,
             StdinOnce = c.StdinOnce == true,
             Tty = c.Tty == true,
+            StopSignal = StopSignals.Parse(c.Lifecycle?.StopSignal),
             Linux = new LinuxContainerConfig
             {
                 Resources = ContainerResourcesBuilder.Build(pod, c, options.Limits),

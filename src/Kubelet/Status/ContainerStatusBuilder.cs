@@ -1,3 +1,4 @@
+using NodeAgent.Kubelet.Containers;
 using NodeAgent.Kubelet.Pleg;
 using NodeAgent.Kubelet.Probes;
 using NodeAgent.Kubelet.Sync;
@@ -75,6 +76,8 @@ internal static class ContainerStatusBuilder
             AllocatedResources = Observed.Allocated(inputs.Pod, name),
             VolumeMounts = Observed.VolumeMounts(inputs.Pod, name),
             User = Observed.User(c),
+            // An API server without the gate knows neither field.
+            StopSignal = Spec(inputs.Pod, name)?.Lifecycle?.StopSignal is null ? null : StopSignals.Name(c.StopSignal),
         };
     }
 

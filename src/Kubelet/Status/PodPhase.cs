@@ -28,7 +28,7 @@ internal static class PodPhase
             {
                 stopped++;
                 succeeded += ended.ExitCode == 0 ? 1 : 0;
-                restartable += Restarts(container.RestartPolicy ?? pod.Spec.RestartPolicy, ended.ExitCode) ? 1 : 0;
+                restartable += RestartRules.Restarts(pod, container, ended.ExitCode) ? 1 : 0;
             }
             else if (status?.State?.Waiting is not null)
             {
@@ -59,13 +59,6 @@ internal static class PodPhase
         return "Pending";
     }
 
-    private static bool Restarts(string? policy, int exitCode) => policy switch
-    {
-        "Never" => false,
-        "OnFailure" => exitCode != 0,
-        _ => true,
-    };
-
     private static (bool Failed, bool Pending) Init(Pod pod, IReadOnlyList<ContainerStatus> statuses, bool mainEverStarted)
     {
         bool failed = false, pending = false;
@@ -81,7 +74,7 @@ internal static class PodPhase
             ContainerStateTerminated? ended = status?.State?.Terminated ?? (status?.State?.Waiting is not null ? status.LastState?.Terminated : null);
             if (ended is { ExitCode: not 0 })
             {
-                bool again = Restarts(container.RestartPolicy ?? pod.Spec.RestartPolicy, ended.ExitCode);
+                bool again = RestartRules.Restarts(pod, container, ended.ExitCode);
                 failed |= !again;
                 pending |= again;
             }

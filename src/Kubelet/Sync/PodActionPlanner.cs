@@ -269,14 +269,13 @@ internal static class RestartPolicies
 {
     /// <summary>Whether an ended main container runs again.</summary>
     public static bool Restarts(Pod pod, Container c, RuntimeContainerStatus s) =>
-        pod.Metadata.DeletionTimestamp is null && s.State != RuntimeContainerState.Running && Policy(pod, c, s.ExitCode) switch
+        pod.Metadata.DeletionTimestamp is null && s.State != RuntimeContainerState.Running && RestartRules.PolicyAfter(pod, c, s.ExitCode) switch
         {
             "Never" => false,
             "OnFailure" => s.ExitCode != 0 || s.State == RuntimeContainerState.Unknown,
             _ => true,
         };
 
-    /// <summary>Whether a container that is killed for a failed probe runs again.</summary>
     // What runs in the old sandbox is killed with it, and what was only created has not run.
     public static bool RunsInNewSandbox(Pod pod, Container c, RuntimeContainerStatus s) => s.State switch
     {
@@ -285,21 +284,9 @@ internal static class RestartPolicies
         _ => Restarts(pod, c, s),
     };
 
-    public static bool RestartsAfterFailure(Pod pod, Container c) => Policy(pod, c, exitCode: 137) != "Never";
+    /// <summary>Whether a container that is killed for a failed probe runs again; it has no exit code that rules could match.</summary>
+    public static bool RestartsAfterFailure(Pod pod, Container c) => RestartRules.Policy(pod, c) != "Never";
 
     /// <summary>Whether a failed regular init container runs again.</summary>
-    public static bool RestartsInit(Pod pod, Container c, RuntimeContainerStatus s) => Policy(pod, c, s.ExitCode) != "Never";
-
-    private static string Policy(Pod pod, Container c, int exitCode)
-    {
-        foreach (ContainerRestartRule rule in c.RestartPolicyRules)
-        {
-            if (rule.Action == "Restart" && rule.ExitCodes is { } codes && codes.Values.Contains(exitCode) == (codes.Operator == "In"))
-            {
-                return "Always";
-            }
-        }
-
-        return c.RestartPolicy ?? pod.Spec.RestartPolicy ?? "Always";
-    }
+    public static bool RestartsInit(Pod pod, Container c, RuntimeContainerStatus s) => RestartRules.PolicyAfter(pod, c, s.ExitCode) != "Never";
 }

@@ -24,6 +24,7 @@ internal static class PodFieldTable
         containers[].args containers[].command containers[].env[].name containers[].env[].value containers[].env[].valueFrom.configMapKeyRef
         containers[].env[].valueFrom.fieldRef containers[].env[].valueFrom.fileKeyRef containers[].env[].valueFrom.resourceFieldRef containers[].env[].valueFrom.secretKeyRef
         containers[].envFrom containers[].image containers[].imagePullPolicy containers[].lifecycle.postStart containers[].lifecycle.preStop
+        containers[].lifecycle.stopSignal
         containers[].livenessProbe containers[].name containers[].ports containers[].readinessProbe containers[].resizePolicy
         containers[].resources.limits containers[].resources.requests containers[].restartPolicy
         containers[].restartPolicyRules[].exitCodes containers[].startupProbe containers[].stdin containers[].stdinOnce
@@ -40,7 +41,7 @@ internal static class PodFieldTable
     /// <summary>Paths that make a pod wait.</summary>
     public static readonly FrozenSet<string> Refused = Words("""
         resourceClaims resources.claims resources.limits resources.requests securityContext.windowsOptions
-        containers[].resources.claims containers[].volumeDevices containers[].lifecycle.stopSignal
+        containers[].resources.claims containers[].volumeDevices
         containers[].securityContext.windowsOptions
         volumes[].projected.sources[].clusterTrustBundle volumes[].projected.sources[].podCertificate
         volumes[].awsElasticBlockStore volumes[].azureDisk volumes[].azureFile volumes[].cephfs volumes[].cinder volumes[].csi

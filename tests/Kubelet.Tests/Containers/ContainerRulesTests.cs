@@ -124,4 +124,21 @@ public sealed class ContainerRulesTests
     }
 
     private static Pod With(Container container) => TestPods.Pod() is var p ? p with { Spec = p.Spec with { Containers = [container] } } : null!;
+
+    [Theory]
+    [InlineData("SIGTERM", Cri.V1.Signal.Sigterm)]
+    [InlineData("SIGRTMIN+1", Cri.V1.Signal.Sigrtminplus1)]
+    [InlineData("SIGRTMAX-2", Cri.V1.Signal.Sigrtmaxminus2)]
+    public void A_stop_signal_has_a_name_on_both_sides(string name, Cri.V1.Signal signal)
+    {
+        Assert.Equal(signal, StopSignals.Parse(name));
+        Assert.Equal(name, StopSignals.Name(signal));
+    }
+
+    [Theory]
+    [InlineData(null)]
+    [InlineData("")]
+    [InlineData("SIGNOTHING")]
+    [InlineData("99")]
+    public void What_is_no_signal_is_left_to_the_runtime(string? name) => Assert.Equal(Cri.V1.Signal.RuntimeDefault, StopSignals.Parse(name));
 }

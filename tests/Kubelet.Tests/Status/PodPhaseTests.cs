@@ -59,4 +59,16 @@ public sealed class PodPhaseTests
         },
         LastState = state == 'b' ? new ContainerState { Terminated = new ContainerStateTerminated { ExitCode = 1 } } : null,
     };
+
+    [Theory]
+    [InlineData(42, "Running")]
+    [InlineData(1, "Failed")]
+    public void A_rule_that_restarts_a_container_keeps_a_Never_pod_from_its_end(int exitCode, string expected)
+    {
+        Pod pod = TestPods.Pod("p", "Never");
+        var rule = new ContainerRestartRule { Action = "Restart", ExitCodes = new ContainerRestartRuleOnExitCodes { Operator = "In", Values = [42] } };
+        pod = pod with { Spec = pod.Spec with { Containers = [pod.Spec.Containers[0] with { RestartPolicy = "Never", RestartPolicyRules = [rule] }] } };
+        var ended = new ContainerStatus { Name = "main", State = new ContainerState { Terminated = new ContainerStateTerminated { ExitCode = exitCode } } };
+        Assert.Equal(expected, PodPhase.Compute(pod, [], [ended], finalised: false));
+    }
 }

@@ -273,4 +273,18 @@ public sealed class PodActionPlannerTests
         PodActions third = PodActionPlanner.Compute(pod, status, _ => Healthy);
         return Starts(again).SequenceEqual(Starts(third)) && again.KillPod == third.KillPod && again.Attempt == actions.Attempt;
     });
+
+    [Fact]
+    public void Rules_of_exit_codes_do_not_count_for_a_container_that_is_killed_for_its_probe()
+    {
+        Pod pod = TestPods.Pod(restartPolicy: "Never", containers: ["main", "other"]);
+        var rule = new ContainerRestartRule { Action = "Restart", ExitCodes = new ContainerRestartRuleOnExitCodes { Operator = "In", Values = [137] } };
+        pod = pod with { Spec = pod.Spec with { Containers = [pod.Spec.Containers[0] with { RestartPolicy = "Never", RestartPolicyRules = [rule] }, pod.Spec.Containers[1]] } };
+        PodActions actions = PodActionPlanner.Compute(
+            pod, Running(pod, Container("main", State.Running), Container("other", State.Running)), c => Healthy with { LivenessFailed = c.Name == "main" });
+        Assert.Equal("Container main failed liveness probe", Assert.Single(actions.Kill).Reason);
+        Assert.Empty(actions.Start);
+        actions = Plan(pod, Running(pod, Container("main", State.Exited, 137), Container("other", State.Running)));
+        Assert.Equal(["main"], actions.Start.Select(c => c.Name));
+    }
 }

@@ -37,7 +37,6 @@ public sealed class UnsupportedPodFieldsTests
     [InlineData("""{"ephemeralContainers":[{"name":"e","resources":{"claims":[{"name":"gpu"}]}}]}""", "spec.ephemeralContainers[0] (e).resources.claims")]
     [InlineData("""{"containers":[{"name":"a","restartPolicyRules":[{"action":"RestartAllContainers"}]}]}""", "spec.containers[0] (a).restartPolicyRules[0].action: \"RestartAllContainers\"")]
     [InlineData("""{"containers":[{"name":"a","volumeMounts":[{"name":"v","mountPath":"/v","recursiveReadOnly":"Enabled"}]}]}""", "spec.containers[0] (a).volumeMounts[0] (v).recursiveReadOnly: \"Enabled\"")]
-    [InlineData("""{"containers":[{"name":"a","lifecycle":{"stopSignal":"SIGUSR1"}}]}""", "spec.containers[0] (a).lifecycle.stopSignal")]
     public void A_field_that_is_not_honoured_is_named_with_the_remedy(string spec, string field) =>
         Assert.Equal($"{field} is not supported by this node agent; remove the field or use another node", UnsupportedPodFields.Find(PodOf(spec)));
 
