@@ -56,12 +56,13 @@ public sealed class NodeCluster : IDisposable
     /// <summary>Brings everything up; takes down what it started when a step fails.</summary>
     public static async Task<NodeCluster> UpAsync(HarnessOptions options)
     {
+        // Before anything is made: what is found here is another's, and taking down would undo it.
+        if (Requirements.Missing() is { } missing) throw new InvalidOperationException(missing);
+        if (await HostNetwork.OccupiedAsync() is { } occupied) throw new InvalidOperationException(occupied);
         NodeCluster cluster = new(options);
         string step = "";
         try
         {
-            if (Requirements.Missing() is { } missing) throw new InvalidOperationException(missing);
-            if (await HostNetwork.OccupiedAsync() is { } occupied) throw new InvalidOperationException(occupied);
             Directory.CreateDirectory(options.Folder);
             await StepAsync("prepare the host: forwarding, blackhole routes, cgroup", async () =>
             {
