@@ -49,7 +49,7 @@ internal sealed class NftServiceCompilation(NftServiceInput input, NftOptions op
 
     public void ExternalIPs()
     {
-        foreach (string ip in _port.ExternalIPs.Concat(_port.LoadBalancerVips).Distinct())
+        foreach (string ip in NftServiceCompiler.Externals(_port))
         {
             NftKey key = NftKey.Destination(ip, _port.Name.Protocol, _port.Port);
             if (!IsLost(key))

@@ -87,7 +87,7 @@ public static class NftServiceCompiler
     {
         string protocol = port.Name.Protocol;
         yield return NftKey.Destination(port.ClusterIP, protocol, port.Port);
-        foreach (string ip in port.ExternalIPs.Concat(port.LoadBalancerVips).Distinct())
+        foreach (string ip in Externals(port))
         {
             yield return NftKey.Destination(ip, protocol, port.Port);
         }
@@ -97,6 +97,10 @@ public static class NftServiceCompiler
             yield return NftKey.NodePort(protocol, port.NodePort);
         }
     }
+
+    /// <summary>External and load balancer addresses, each once; the cluster IP is no external one whoever lists it.</summary>
+    internal static IEnumerable<string> Externals(ServicePort port) =>
+        port.ExternalIPs.IsEmpty && port.LoadBalancerVips.IsEmpty ? [] : port.ExternalIPs.Concat(port.LoadBalancerVips).Distinct().Where(ip => ip != port.ClusterIP);
 
     /// <summary>Compiles a service port.</summary>
     public static CompiledNftService Compile(NftServiceInput input, NftOptions options)
