@@ -88,6 +88,9 @@ public sealed class NetlinkWriter
         Encoding.UTF8.GetBytes(value, target);
     }
 
+    /// <summary>Attributes as they were written elsewhere.</summary>
+    public void Attributes(ReadOnlySpan<byte> written) => written.CopyTo(Take(written.Length));
+
     /// <summary>An attribute whose bytes the caller fills in.</summary>
     public Span<byte> Attribute(int type, int length)
     {

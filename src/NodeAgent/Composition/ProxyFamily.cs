@@ -2,9 +2,11 @@ using System.Net;
 using Microsoft.Extensions.Logging;
 using NodeAgent.Kubernetes.Events;
 using NodeAgent.Kubernetes.Objects;
+using NodeAgent.Linux.Netlink;
 using NodeAgent.Linux.Network;
 using NodeAgent.Proxy;
 using NodeAgent.Proxy.Configuration;
+using NodeAgent.Proxy.Conntrack;
 using NodeAgent.Proxy.Health;
 using NodeAgent.Proxy.Nodes;
 using NodeAgent.Proxy.Tracking;
@@ -28,6 +30,7 @@ internal sealed class ProxyFamily : IAsyncDisposable
     private readonly ProxyBackend _backend;
     private readonly BoundedFrequencyRunner _runner;
     private readonly ServiceHealthServers _serviceHealth;
+    private readonly ConntrackCleaner _conntrack;
     private readonly TaskCompletionSource _programmed = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     public ProxyFamily(ProxyState state, ProxyBackend backend, ProxyNode node, ProxySurroundings around)
@@ -39,6 +42,8 @@ internal sealed class ProxyFamily : IAsyncDisposable
         IReadOnlyList<IPAddress> listen = nodePorts.Select(around.Network.AllAddresses()) is { } chosen
             ? [.. chosen.Select(IPAddress.Parse)]
             : [state.Family == IPFamily.IPv4 ? IPAddress.Any : IPAddress.IPv6Any];
+        _conntrack = new ConntrackCleaner(state, () => NetlinkSocket.Open(), around.Time, around.Loggers.CreateLogger<ConntrackCleaner>());
+        around.Metrics.Follow(_conntrack, state.Family);
         _serviceHealth = new ServiceHealthServers(listen, () => around.Health.IsHealthy, FailedToListen, around.Loggers.CreateLogger<ServiceHealthServers>());
     }
 
@@ -88,6 +93,7 @@ internal sealed class ProxyFamily : IAsyncDisposable
 
         _around.Health.Updated(_state.Family);
         _programmed.TrySetResult();
+        await Task.Factory.StartNew(_conntrack.CleanIfNeeded, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
         await _serviceHealth.UpdateAsync(_state.HealthChecks(), cancellationToken);
         return true;
     }

@@ -1,4 +1,5 @@
 using NodeAgent.Kubernetes.Metrics;
+using NodeAgent.Proxy.Conntrack;
 using NodeAgent.Proxy.Proxiers;
 using NodeAgent.Proxy.Tracking;
 
@@ -81,6 +82,19 @@ public sealed class ProxyMetrics
             {
                 Passed(proxier, pass, family);
             }
+        };
+    }
+
+    /// <summary>Measures the deletion of stale flows.</summary>
+    public void Follow(ConntrackCleaner cleaner, IPFamily family)
+    {
+        HistogramFamily duration = _registry.Histogram("kubeproxy_conntrack_reconciler_sync_duration_seconds", "Time one look at the flows took, in seconds.", SyncBuckets, "ip_family");
+        CounterFamily deleted = _registry.Counter("kubeproxy_conntrack_reconciler_deleted_entries_total", "Stale flows deleted.", "ip_family");
+        deleted.With(family.ToString());
+        cleaner.Passed += pass =>
+        {
+            duration.With(family.ToString()).Observe(pass.Duration.TotalSeconds);
+            deleted.With(family.ToString()).Increment(pass.Deleted);
         };
     }
 

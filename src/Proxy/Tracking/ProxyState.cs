@@ -22,6 +22,8 @@ public sealed class ProxyState(IPFamily family)
     private readonly Dictionary<ServiceName, ImmutableSortedDictionary<string, SliceState>> _slices = [];
     private HashSet<ServiceName> _changed = [];
     private bool _full = true;
+    private bool _udpChanged;
+    private bool _udpTaken;
     private string? _zone;
     private ChangeCounts _counts;
 
@@ -78,9 +80,10 @@ public sealed class ProxyState(IPFamily family)
         _counts = _counts with { Services = _counts.Services + 1, ServicesPending = _counts.ServicesPending + 1 };
     }
 
-    private void SliceChanged(ServiceName name)
+    private void SliceChanged(ServiceName name, bool udp)
     {
         _changed.Add(name);
+        _udpChanged |= udp;
         _counts = _counts with { Slices = _counts.Slices + 1, SlicesPending = _counts.SlicesPending + 1 };
     }
 
@@ -106,8 +109,10 @@ public sealed class ProxyState(IPFamily family)
 
         lock (_lock)
         {
-            _slices[slice.Service] = _slices.GetValueOrDefault(slice.Service, ImmutableSortedDictionary<string, SliceState>.Empty).SetItem(slice.Name, slice);
-            SliceChanged(slice.Service);
+            var slices = _slices.GetValueOrDefault(slice.Service, ImmutableSortedDictionary<string, SliceState>.Empty);
+            bool udp = HasUdp(slice) || (slices.TryGetValue(slice.Name, out SliceState? before) && HasUdp(before));
+            _slices[slice.Service] = slices.SetItem(slice.Name, slice);
+            SliceChanged(slice.Service, udp);
         }
     }
 
@@ -128,7 +133,7 @@ public sealed class ProxyState(IPFamily family)
                     _slices[slice.Service] = slices;
                 }
 
-                SliceChanged(slice.Service);
+                SliceChanged(slice.Service, HasUdp(slice));
             }
         }
     }
@@ -159,10 +164,24 @@ public sealed class ProxyState(IPFamily family)
         {
             var changes = new ProxyChanges(_full, _changed);
             (_full, _changed) = (false, []);
+            (_udpTaken, _udpChanged) = (_udpTaken || _udpChanged, false);
             _counts = _counts with { ServicesPending = 0, SlicesPending = 0 };
             return changes;
         }
     }
+
+    /// <summary>True once where the changes taken so far touched endpoints of a UDP port.</summary>
+    public bool TakeUdpChange()
+    {
+        lock (_lock)
+        {
+            bool taken = _udpTaken;
+            _udpTaken = false;
+            return taken;
+        }
+    }
+
+    private static bool HasUdp(SliceState slice) => slice.Ports.Any(p => p.Protocol == "udp");
 
     /// <summary>True while a change waits to be taken.</summary>
     public bool HasChanges

@@ -77,10 +77,25 @@ internal sealed partial class NetworkNamespace : IDisposable
     {
         var address = new IPEndPoint(IPAddress.Parse(ip), port);
         using Socket socket = New(address.AddressFamily, SocketType.Dgram, ProtocolType.Udp);
+        await socket.ConnectAsync(address);
+        return await AskAsync(socket);
+    }
+
+    /// <summary>A socket that keeps its port over several questions.</summary>
+    public async Task<Socket> ConnectUdpAsync(string ip, int port)
+    {
+        var address = new IPEndPoint(IPAddress.Parse(ip), port);
+        Socket socket = New(address.AddressFamily, SocketType.Dgram, ProtocolType.Udp);
+        await socket.ConnectAsync(address);
+        return socket;
+    }
+
+    /// <summary>One more question over such a socket.</summary>
+    public static async Task<string> AskAsync(Socket socket)
+    {
         using var limit = new CancellationTokenSource(Patience);
         try
         {
-            await socket.ConnectAsync(address, limit.Token);
             await socket.SendAsync("?"u8.ToArray(), limit.Token);
             byte[] buffer = new byte[200];
             return Encoding.UTF8.GetString(buffer, 0, await socket.ReceiveAsync(buffer, limit.Token));

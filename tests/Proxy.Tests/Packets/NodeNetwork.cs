@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using Microsoft.Extensions.Logging.Abstractions;
 using NodeAgent.Kubernetes.Objects;
 using NodeAgent.Linux.Netlink;
+using NodeAgent.Proxy.Conntrack;
 using NodeAgent.Proxy.Kernel.Iptables;
 using NodeAgent.Proxy.Kernel.Nftables;
 using NodeAgent.Proxy.LocalTraffic;
@@ -25,6 +26,7 @@ internal sealed class NodeNetwork : IDisposable
     private readonly string _prefix = $"px{Environment.ProcessId % 10000}n{Interlocked.Increment(ref _count)}";
     private readonly IPFamily _family;
     private readonly string _mode;
+    private readonly ConntrackCleaner _conntrack;
     private readonly List<(NetworkNamespace Part, string Network, string Network6)> _parts = [];
 
     /// <param name="mode">"nftables", or "iptables-nft" or "iptables-legacy" by the programs used.</param>
@@ -54,6 +56,7 @@ internal sealed class NodeNetwork : IDisposable
         };
         NftOptions = new NftOptions { Family = family, LocalTraffic = Options.LocalTraffic, NodeIP = Address("203.0.113.1", "fd00:203:113::1"), ServiceCidrs = [Address("172.30.0.0/16", "fd00:172:30::/112")] };
         Proxier = New();
+        _conntrack = new ConntrackCleaner(State, () => Node.Within(() => NetlinkSocket.Open()), TimeProvider.System, NullLogger<ConntrackCleaner>.Instance);
     }
 
     public NetworkNamespace Node { get; }
@@ -90,10 +93,10 @@ internal sealed class NodeNetwork : IDisposable
     }
 
     /// <summary>The service "web" on its cluster IP, TCP and UDP.</summary>
-    public void Service(string? external = null, string? @internal = null, int sticky = 0, string type = "NodePort") => State.SetService(new Service
+    public void Service(
+        string? external = null, string? @internal = null, int sticky = 0, string type = "NodePort", Func<ServiceSpec, ServiceSpec>? change = null, string? vip = null)
     {
-        Metadata = new ObjectMeta { Namespace = "ns", Name = "web" },
-        Spec = new ServiceSpec
+        var spec = new ServiceSpec
         {
             Type = type,
             ClusterIP = Address(VirtualIP, VirtualIPv6),
@@ -108,21 +111,31 @@ internal sealed class NodeNetwork : IDisposable
                 new Kubernetes.Objects.ServicePort { Name = "tcp", Port = 80, Protocol = "TCP", NodePort = NodePort },
                 new Kubernetes.Objects.ServicePort { Name = "udp", Port = 80, Protocol = "UDP", NodePort = NodePort },
             ],
-        },
-    });
+        };
+        State.SetService(new Service
+        {
+            Metadata = new ObjectMeta { Namespace = "ns", Name = "web" },
+            Spec = change?.Invoke(spec) ?? spec,
+            Status = vip is null ? new ServiceStatus() : new ServiceStatus { LoadBalancer = new LoadBalancerStatus { Ingress = [new LoadBalancerIngress { Ip = vip }] } },
+        });
+    }
 
     /// <summary>Endpoints of "web": the local pod, the remote one, both or none.</summary>
-    public void Endpoints(bool local, bool remote)
+    /// <param name="local">The local pod.</param>
+    /// <param name="remote">The remote pod.</param>
+    /// <param name="localTerminating">The local pod still serves but is about to go.</param>
+    /// <param name="serving">False: none of them serves.</param>
+    public void Endpoints(bool local, bool remote, bool localTerminating = false, bool serving = true)
     {
         var endpoints = ImmutableArray.CreateBuilder<SliceEndpoint>();
         if (local)
         {
-            endpoints.Add(new SliceEndpoint(Address("10.180.2.2", "fd00:180:2::2"), true, true, false, true, [], []));
+            endpoints.Add(new SliceEndpoint(Address("10.180.2.2", "fd00:180:2::2"), serving && !localTerminating, serving, localTerminating, true, [], []));
         }
 
         if (remote)
         {
-            endpoints.Add(new SliceEndpoint(Address("10.181.0.2", "fd00:181::2"), true, true, false, false, [], []));
+            endpoints.Add(new SliceEndpoint(Address("10.181.0.2", "fd00:181::2"), serving, serving, false, false, [], []));
         }
 
         State.SetSlice(new SliceState
@@ -146,6 +159,7 @@ internal sealed class NodeNetwork : IDisposable
 
         _parts.Clear();
         Assert.True(await Proxier.SyncAsync(default));
+        _conntrack.CleanIfNeeded();
     }
 
     private static async Task ConnectAsync(NetworkNamespace from, string to)

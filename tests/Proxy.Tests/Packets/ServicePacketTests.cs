@@ -158,4 +158,156 @@ public sealed class ServicePacketTests
         await net.ProgramAsync();
         Assert.Equal("refused", await net.Client.AskTcpAsync(NodeNetwork.VirtualIPv6, 80));
     }
+
+    [NetworkTheory]
+    [MemberData(nameof(Modes))]
+    public async Task Source_ranges_hold_for_the_load_balancer_address_and_not_for_the_node_port(string mode)
+    {
+        using var net = new NodeNetwork(mode);
+        net.Service(type: "LoadBalancer", vip: "198.51.100.4", change: s => s with { LoadBalancerSourceRanges = ["203.0.113.0/29", "192.0.2.0/24"] });
+        net.Endpoints(local: false, remote: true);
+        await net.ProgramAsync();
+        Assert.Equal("remote sees 10.181.0.1", await net.Outside.AskTcpAsync("198.51.100.4", 80));
+        Assert.Equal("nothing", await net.Client.AskTcpAsync("198.51.100.4", 80));
+        Assert.Equal("nothing", await net.Client.AskUdpAsync("198.51.100.4", 80));
+        Assert.Equal("remote sees 10.181.0.1", await net.Client.AskTcpAsync(NodeOutside, NodeNetwork.NodePort));
+        Assert.Equal("remote sees 10.181.0.1", await net.Node.AskTcpAsync("198.51.100.4", 80));
+    }
+
+    [NetworkTheory]
+    [MemberData(nameof(Modes))]
+    public async Task External_addresses_are_masqueraded_and_refused_without_endpoints(string mode)
+    {
+        using var net = new NodeNetwork(mode);
+        net.Service(change: s => s with { ExternalIPs = ["198.51.100.9"] });
+        net.Endpoints(local: true, remote: false);
+        await net.ProgramAsync();
+        Assert.Equal("local sees 10.180.2.1", await net.Outside.AskTcpAsync("198.51.100.9", 80));
+        Assert.Equal("local sees 10.180.2.1", await net.Outside.AskUdpAsync("198.51.100.9", 80));
+        net.Endpoints(local: false, remote: false);
+        await net.ProgramAsync();
+        Assert.Equal("refused", await net.Client.AskTcpAsync("198.51.100.9", 80));
+        Assert.Equal("refused", await net.Client.AskUdpAsync("198.51.100.9", 80));
+    }
+
+    [NetworkTheory]
+    [MemberData(nameof(Modes))]
+    public async Task Endpoints_about_to_go_are_used_only_where_there_is_nothing_else(string mode)
+    {
+        using var net = new NodeNetwork(mode);
+        net.Service();
+        net.Endpoints(local: true, remote: true, localTerminating: true);
+        await net.ProgramAsync();
+        for (int i = 0; i < 10; i++)
+        {
+            Assert.Equal($"remote sees {Pod}", await net.Client.AskTcpAsync(NodeNetwork.VirtualIP, 80));
+        }
+
+        net.Endpoints(local: true, remote: false, localTerminating: true);
+        await net.ProgramAsync();
+        Assert.Equal($"local sees {Pod}", await net.Client.AskTcpAsync(NodeNetwork.VirtualIP, 80));
+        Assert.Equal("local sees 10.180.2.1", await net.Outside.AskTcpAsync(NodeOutside, NodeNetwork.NodePort));
+        net.Endpoints(local: true, remote: true, serving: false);
+        await net.ProgramAsync();
+        Assert.Equal("refused", await net.Client.AskTcpAsync(NodeNetwork.VirtualIP, 80));
+    }
+
+    [NetworkTheory]
+    [MemberData(nameof(Modes))]
+    public async Task A_UDP_client_that_never_stops_follows_its_service_to_another_endpoint(string mode)
+    {
+        using var net = new NodeNetwork(mode);
+        net.Service();
+        net.Endpoints(local: true, remote: false);
+        await net.ProgramAsync();
+        using System.Net.Sockets.Socket inside = await net.Client.ConnectUdpAsync(NodeNetwork.VirtualIP, 80), outside = await net.Outside.ConnectUdpAsync(NodeOutside, NodeNetwork.NodePort);
+        Assert.Equal($"local sees {Pod}", await NetworkNamespace.AskAsync(inside));
+        Assert.Equal("local sees 10.180.2.1", await NetworkNamespace.AskAsync(outside));
+        net.Endpoints(local: false, remote: true);
+        await net.ProgramAsync();
+        Assert.Equal($"remote sees {Pod}", await NetworkNamespace.AskAsync(inside));
+        Assert.Equal("remote sees 10.181.0.1", await NetworkNamespace.AskAsync(outside));
+    }
+
+    [NetworkTheory]
+    [MemberData(nameof(Modes))]
+    public async Task A_UDP_client_that_came_before_the_first_endpoint_is_served_by_it(string mode)
+    {
+        using var net = new NodeNetwork(mode);
+        net.Service();
+        await net.ProgramAsync();
+        using System.Net.Sockets.Socket client = await net.Client.ConnectUdpAsync(NodeNetwork.VirtualIP, 80);
+        Assert.Equal("refused", await NetworkNamespace.AskAsync(client));
+        net.Endpoints(local: false, remote: true);
+        await net.ProgramAsync();
+        Assert.Equal($"remote sees {Pod}", await NetworkNamespace.AskAsync(client));
+    }
+
+    [NetworkTheory]
+    [MemberData(nameof(Modes))]
+    public async Task Local_policy_on_an_external_address_keeps_the_source_and_lets_pods_and_the_node_go_everywhere(string mode)
+    {
+        using var net = new NodeNetwork(mode, local: LocalTrafficDetector.ByCidr("10.180.0.0/16"));
+        net.Service(external: "Local", type: "LoadBalancer", vip: "198.51.100.4", sticky: 60);
+        net.Endpoints(local: true, remote: true);
+        await net.ProgramAsync();
+        Assert.Equal($"local sees {Outsider}", await net.Outside.AskTcpAsync("198.51.100.4", 80));
+        net.Endpoints(local: false, remote: true);
+        await net.ProgramAsync();
+        Assert.Equal("nothing", await net.Outside.AskTcpAsync("198.51.100.4", 80));
+        Assert.Equal($"remote sees {Pod}", await net.Client.AskTcpAsync("198.51.100.4", 80));
+        Assert.Equal("remote sees 10.181.0.1", await net.Node.AskTcpAsync("198.51.100.4", 80));
+    }
+
+    [NetworkTheory]
+    [InlineData(IPFamily.IPv4)]
+    [InlineData(IPFamily.IPv6)]
+    public async Task In_nftables_mode_wrong_ports_are_refused_and_unallocated_addresses_dropped(IPFamily family)
+    {
+        using var net = new NodeNetwork("nftables", family);
+        net.Service();
+        net.Endpoints(local: false, remote: true);
+        await net.ProgramAsync();
+        Assert.Equal("refused", await net.Client.AskTcpAsync(net.Address(NodeNetwork.VirtualIP, NodeNetwork.VirtualIPv6), 81));
+        Assert.Equal("refused", await net.Client.AskUdpAsync(net.Address(NodeNetwork.VirtualIP, NodeNetwork.VirtualIPv6), 81));
+        Assert.Equal("nothing", await net.Client.AskTcpAsync(net.Address("172.30.0.50", "fd00:172:30::50"), 80));
+    }
+
+    [NetworkTheory]
+    [InlineData(IPFamily.IPv4)]
+    [InlineData(IPFamily.IPv6)]
+    public async Task In_nftables_mode_node_ports_answer_on_the_chosen_addresses_alone(IPFamily family)
+    {
+        using var net = new NodeNetwork("nftables", family);
+        net.NftOptions = net.NftOptions with { NodePortAddresses = [net.Address(NodeOutside, "fd00:203:113::1")] };
+        net.Restart();
+        net.Service();
+        net.Endpoints(local: false, remote: true);
+        await net.ProgramAsync();
+        string masqueraded = net.Address("remote sees 10.181.0.1", "remote sees fd00:181::1");
+        Assert.Equal(masqueraded, await net.Outside.AskTcpAsync(net.Address(NodeOutside, "fd00:203:113::1"), NodeNetwork.NodePort));
+        Assert.Equal("refused", await net.Client.AskTcpAsync(net.Address("10.180.1.1", "fd00:180:1::1"), NodeNetwork.NodePort));
+    }
+
+    [NetworkTheory]
+    [InlineData(IPFamily.IPv4)]
+    [InlineData(IPFamily.IPv6)]
+    public async Task In_nftables_mode_affinity_survives_a_restart_and_ranges_hold_for_both_families(IPFamily family)
+    {
+        using var net = new NodeNetwork("nftables", family);
+        string vip = net.Address("198.51.100.4", "fd00:198::4");
+        net.Service(type: "LoadBalancer", vip: vip, sticky: 60, change: s => s with { LoadBalancerSourceRanges = [net.Address("203.0.113.0/24", "fd00:203:113::/64")] });
+        net.Endpoints(local: true, remote: true);
+        await net.ProgramAsync();
+        string first = await net.Client.AskTcpAsync(net.Address(NodeNetwork.VirtualIP, NodeNetwork.VirtualIPv6), 80);
+        net.Restart();
+        await net.ProgramAsync();
+        for (int i = 0; i < 12; i++)
+        {
+            Assert.Equal(first, await net.Client.AskTcpAsync(net.Address(NodeNetwork.VirtualIP, NodeNetwork.VirtualIPv6), 80));
+        }
+
+        Assert.NotEqual("nothing", await net.Outside.AskTcpAsync(vip, 80));
+        Assert.Equal("nothing", await net.Client.AskTcpAsync(vip, 80));
+    }
 }
