@@ -103,7 +103,11 @@ public readonly record struct FileStamp(string Target, DateTime Written, long Le
         try
         {
             FileSystemInfo file = File.ResolveLinkTarget(path, returnFinalTarget: true) ?? new FileInfo(path);
-            return file is FileInfo { Exists: true } found ? new FileStamp(found.FullName, found.LastWriteTimeUtc, found.Length) : default;
+            if (file is not FileInfo { Exists: true } found)
+                return default;
+            // A mounted Secret is switched by a link above the file; times of files written one after the other may be the same.
+            string folder = found.Directory?.ResolveLinkTarget(returnFinalTarget: true)?.FullName ?? found.DirectoryName ?? "";
+            return new FileStamp(Path.Combine(folder, found.Name), found.LastWriteTimeUtc, found.Length);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
