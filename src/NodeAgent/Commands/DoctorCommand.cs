@@ -55,6 +55,10 @@ internal static class DoctorCommand
         ];
         foreach (Finding finding in first)
             yield return finding;
+        foreach (Finding finding in await ClusterChecks.ApiServerAsync(host, loaded.Flags, time, CancellationToken.None))
+            yield return finding;
+        foreach (Finding finding in ClusterChecks.StaticPods(host, configuration))
+            yield return finding;
         using CancellationTokenSource limit = new(RuntimeLimit, time);
         yield return await NodeChecks.RuntimeAsync(configuration.ContainerRuntimeEndpoint, RuntimeVersionAsync, limit.Token);
         foreach (Finding finding in NodeChecks.NetworkPlugins(host).Concat(NodeChecks.Disk(loaded.Flags.RootDirectory)).Concat(NodeChecks.Ports(host, configuration)))

@@ -78,7 +78,7 @@ internal static class HostChecks
                 continue;
             yield return configuration.ProtectKernelDefaults
                 ? Finding.Fail("sysctl", $"{name} is {value}, not {wanted}, and protectKernelDefaults is true", $"sysctl -w {name}={wanted}")
-                : Finding.Ok("sysctl", $"{name} is {value}; the kubelet sets it to {wanted}");
+                : Finding.Ok("sysctl", $"{name} is {value} (the Go kubelet would set {wanted}; this agent leaves it)");
         }
     }
 

@@ -39,6 +39,31 @@ public sealed class DoctorTests : IDisposable
     }
 
     [Theory]
+    [InlineData("https://127.0.0.1:1", "127.0.0.1:1")]
+    [InlineData("", "server")]
+    public async Task An_API_server_that_cannot_be_reached_or_is_not_named_fails_with_a_remedy(string server, string named)
+    {
+        Write("etc/kubernetes/kubelet.conf", $$"""
+            {"apiVersion":"v1","kind":"Config","current-context":"c","clusters":[{"name":"c","cluster":{"server":"{{server}}"} }],
+             "users":[{"name":"u","user":{} }],"contexts":[{"name":"c","context":{"cluster":"c","user":"u"} }]}
+            """);
+        Finding finding = Assert.Single(await ClusterChecks.ApiServerAsync(host, new KubeletFlags { Kubeconfig = "/etc/kubernetes/kubelet.conf" }, TimeProvider.System, default));
+        Assert.Equal(FindingLevel.Fail, finding.Level);
+        Assert.Contains(named, finding.Message, StringComparison.Ordinal);
+        Assert.NotEmpty(finding.Remedy);
+    }
+
+    [Fact]
+    public void A_manifest_of_more_than_ten_mebibytes_is_named()
+    {
+        Write("etc/kubernetes/manifests/small.yaml", "a: b");
+        Write("etc/kubernetes/manifests/huge.yaml", new string('x', (10 << 20) + 1));
+        Finding finding = Assert.Single(ClusterChecks.StaticPods(host, new KubeletConfiguration { StaticPodPath = "/etc/kubernetes/manifests" }));
+        Assert.Equal(FindingLevel.Warn, finding.Level);
+        Assert.Contains("huge.yaml", finding.Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
     [InlineData("", FindingLevel.Fail)]
     [InlineData("""{"name":"n","plugins":[{"type":"bridge"},{"type":"portmap"}]}""", FindingLevel.Fail)]
     [InlineData("""{"name":"n","plugins":[{"type":"bridge"}]}""", FindingLevel.Ok)]
