@@ -16,6 +16,10 @@ public abstract record AdmitResult
         public static readonly Admitted Instance = new();
     }
 
+    /// <summary>It does, once those pods have ended.</summary>
+    /// <param name="Victims">Pods that a critical pod pushes out.</param>
+    public sealed record AfterPreemption(IReadOnlyList<Pod> Victims) : AdmitResult;
+
     /// <summary>It does not; the pod becomes Failed.</summary>
     /// <param name="Reason">status.reason, spelled as upstream.</param>
     /// <param name="Message">For the event; status.message has "Pod was rejected: " before it.</param>

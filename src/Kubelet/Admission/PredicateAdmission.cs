@@ -5,7 +5,8 @@ using NodeAgent.Kubernetes.Objects;
 namespace NodeAgent.Kubelet.Admission;
 
 /// <summary>
-/// Node information, operating system, resources, affinity, node name, host ports, taints; the first failure in this order is reported.
+/// Node information, operating system, resources, affinity, node name, host ports, taints; all are looked at and the first failure in this
+/// order is reported; a critical pod that only lacks resources pushes others out.
 /// Source: pkg/kubelet/lifecycle/predicate.go and the scheduler's AdmissionCheck.
 /// </summary>
 internal sealed class PredicateAdmission(string nodeName) : IPodAdmitHandler
@@ -21,9 +22,24 @@ internal sealed class PredicateAdmission(string nodeName) : IPodAdmitHandler
         }
 
         Pod pod = request.Pod;
-        return OperatingSystem(pod) ?? SupplementalGroups(pod, node) ?? Resources(pod, node, request.OtherPods) ?? Predicates(pod, node, request.OtherPods)
-            ?? (AdmitResult)AdmitResult.Admitted.Instance;
+        if ((OperatingSystem(pod) ?? SupplementalGroups(pod, node)) is { } rejected)
+        {
+            return rejected;
+        }
+
+        List<ResourceShortage> shortages = [.. Shortages(pod, node, request.OtherPods)];
+        AdmitResult.Rejected? other = Predicates(pod, node, request.OtherPods);
+        return shortages.Count == 0 ? other ?? (AdmitResult)AdmitResult.Admitted.Instance
+            : !pod.IsCritical ? OutOf(shortages[0])
+            : other ?? Preempt(request, shortages);
     }
+
+    /// <summary>A critical pod is not turned away for want of resources: others make room.</summary>
+    private static AdmitResult Preempt(AdmissionRequest request, List<ResourceShortage> shortages) =>
+        Preemption.Choose(request.Pod, request.OtherPods, shortages) is { } victims ? new AdmitResult.AfterPreemption(victims)
+            : new AdmitResult.Rejected(
+                "UnexpectedAdmissionError",
+                "Unexpected error while attempting to recover from admission failure: " + Preemption.Unmet(request.Pod, request.OtherPods, shortages));
 
     private static AdmitResult.Rejected? OperatingSystem(Pod pod)
     {
@@ -40,13 +56,13 @@ internal sealed class PredicateAdmission(string nodeName) : IPodAdmitHandler
         pod.Spec.SecurityContext?.SupplementalGroupsPolicy == "Strict" && node.Status.Features?.SupplementalGroupsPolicy != true
             ? new("SupplementalGroupsPolicyNotSupported", "SupplementalGroupsPolicy=Strict is not supported in this node") : null;
 
-    private static AdmitResult.Rejected? Resources(Pod pod, Node node, IReadOnlyList<Pod> others)
+    private static IEnumerable<ResourceShortage> Shortages(Pod pod, Node node, IReadOnlyList<Pod> others)
     {
         IReadOnlyDictionary<string, Quantity> allocatable = node.Status.Allocatable;
         long podCapacity = PodResources.Amount(allocatable, PodResources.Pods)?.Value() ?? 0;
         if (others.Count + 1 > podCapacity)
         {
-            return OutOf(PodResources.Pods, 1, others.Count, podCapacity);
+            yield return new(PodResources.Pods, 1, others.Count, podCapacity);
         }
 
         IReadOnlyDictionary<string, Quantity> wanted = PodResources.Requests(pod);
@@ -64,11 +80,9 @@ internal sealed class PredicateAdmission(string nodeName) : IPodAdmitHandler
             long capacity = PodResources.Amount(allocatable, name) is { } total ? Units(name, total) : 0;
             if (request > 0 && request > capacity - taken)
             {
-                return OutOf(name, request, taken, capacity);
+                yield return new(name, request, taken, capacity);
             }
         }
-
-        return null;
     }
 
     private AdmitResult.Rejected? Predicates(Pod pod, Node node, IReadOnlyList<Pod> others)
@@ -101,8 +115,8 @@ internal sealed class PredicateAdmission(string nodeName) : IPodAdmitHandler
 
     private static long Units(string name, Quantity quantity) => name == PodResources.Cpu ? quantity.MilliValue() : quantity.Value();
 
-    private static AdmitResult.Rejected OutOf(string name, long requested, long used, long capacity) =>
-        new("OutOf" + name, $"Node didn't have enough resource: {name}, requested: {requested}, used: {used}, capacity: {capacity}");
+    private static AdmitResult.Rejected OutOf(ResourceShortage s) =>
+        new("OutOf" + s.Resource, $"Node didn't have enough resource: {s.Resource}, requested: {s.Requested}, used: {s.Used}, capacity: {s.Capacity}");
 
     private static AdmitResult.Rejected Failed(string predicate, string why) => new(predicate, $"Predicate {predicate} failed: {why}");
 }

@@ -165,9 +165,12 @@ internal sealed partial class KubeletComposition : IAsyncDisposable
         // The pods' way.
         AllocationManager? allocations = null;
         PodSourceMerger? sources = null;
-        var admission = new NodeAdmission(
-            PodAdmission.Default(node, new SysctlAllowlist(host.KernelVersion(), settings.AllowedUnsafeSysctls)), nodeInfo,
-            new AdmittedPods(pods, pod => allocations!.Allocated(pod), uid => workers!.IsTerminationRequested(uid)), () => reporter?.Pressures ?? [], standalone: api is null);
+        var admission = Own(new NodeAdmission(
+            PodAdmission.Default(node, new SysctlAllowlist(host.KernelVersion(), settings.AllowedUnsafeSysctls), settings.AdmissionFeatures),
+            new NodeAdmissionParts(
+                nodeInfo, new AdmittedPods(pods, pod => allocations!.Allocated(pod), uid => workers!.IsTerminationRequested(uid)), statuses, () => workers!, podEvents,
+                () => reporter?.Pressures ?? [], api is null ? null : token => api.GetAsync<Node>(null, node, cancellationToken: token)),
+            time));
         allocations = new AllocationManager(
             new AllocationParts(
                 allocated, actuated, new ResizeConditions(time), pods, podEvents, admission.RejectAsync,

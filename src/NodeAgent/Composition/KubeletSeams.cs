@@ -1,7 +1,6 @@
 using System.Text;
 using NodeAgent.Cri;
 using NodeAgent.Cri.V1;
-using NodeAgent.Kubelet.Admission;
 using NodeAgent.Kubelet.Nodes;
 using NodeAgent.Kubelet.Pleg;
 using NodeAgent.Kubelet.Pods;
@@ -60,48 +59,6 @@ internal sealed class CriExecProber(IRuntimeService runtime) : IExecProber
         catch (CriException e) when (e.Kind == CriErrorKind.DeadlineExceeded)
         {
             return new ExecProbeResult(-1, Encoding.UTF8.GetBytes($"command timed out after {timeout.TotalSeconds:0} s"), TimedOut: true);
-        }
-    }
-}
-
-/// <summary>Admission with the node and the other pods as they are now.</summary>
-internal sealed class NodeAdmission(
-    IPodAdmitHandler handlers, NodeInfo node, AdmittedPods pods, Func<IReadOnlyList<string>> pressures, bool standalone) : IPodAdmission
-{
-    private readonly SemaphoreSlim _oneAtATime = new(1);
-    private readonly HashSet<PodUid> _admitted = [];
-
-    public async Task<(string Reason, string Message)?> RejectAsync(Pod pod, CancellationToken cancellationToken)
-    {
-        if (standalone)
-        {
-            return null;
-        }
-
-        await _oneAtATime.WaitAsync(cancellationToken);
-        try
-        {
-            List<Pod> others = [.. pods.Active.Where(other => other.Uid != pod.Uid && _admitted.Contains(other.Uid))];
-            _admitted.RemoveWhere(uid => !pods.Knows(uid));
-            if (pod.IsStatic && node.Current is null)
-            {
-                // Static pods run without an API server, and without it this node's object is not known.
-                _admitted.Add(pod.Uid);
-                return null;
-            }
-
-            AdmitResult result = handlers.Admit(new AdmissionRequest(pod, node.Current, others) { Pressures = pressures() });
-            if (result is AdmitResult.Rejected rejected)
-            {
-                return (rejected.Reason, rejected.Message);
-            }
-
-            _admitted.Add(pod.Uid);
-            return null;
-        }
-        finally
-        {
-            _oneAtATime.Release();
         }
     }
 }

@@ -1,5 +1,6 @@
 using NodeAgent.Cri;
 using NodeAgent.Kubelet;
+using NodeAgent.Kubelet.Admission;
 using NodeAgent.Kubelet.Certificates;
 using NodeAgent.Kubelet.Containers;
 using NodeAgent.Kubelet.Images;
@@ -53,6 +54,7 @@ internal sealed record KubeletSettings
     public long MaxOpenFiles { get; init; } = 1_000_000;
     public TimeSpan FileCheckFrequency { get; init; } = TimeSpan.FromSeconds(20);
     public required NodeCertificateOptions Certificates { get; init; }
+    public AdmissionFeatures AdmissionFeatures { get; init; } = AdmissionFeatures.All;
     public IReadOnlyList<string> AllowedUnsafeSysctls { get; init; } = [];
     public PodObjectStoreOptions Objects { get; init; } = new();
 }

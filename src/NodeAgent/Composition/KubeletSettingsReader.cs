@@ -1,6 +1,7 @@
 using System.Net;
 using NodeAgent.Cri;
 using NodeAgent.Kubelet;
+using NodeAgent.Kubelet.Admission;
 using NodeAgent.Kubelet.Certificates;
 using NodeAgent.Kubelet.Configuration;
 using NodeAgent.Kubelet.Containers;
@@ -66,6 +67,7 @@ internal static class KubeletSettingsReader
                 TlsPrivateKeyFile = c.TlsPrivateKeyFile,
                 ServerTlsBootstrap = c.ServerTLSBootstrap,
             },
+            AdmissionFeatures = new AdmissionFeatures(HasAppArmor(), loaded.Gates.IsEnabled("PodLevelResources")),
             AllowedUnsafeSysctls = c.AllowedUnsafeSysctls,
             CpuManagerPolicy = c.CpuManagerPolicy,
             MemoryManagerPolicy = c.MemoryManagerPolicy,
@@ -164,6 +166,12 @@ internal static class KubeletSettingsReader
         FailCgroupV1 = c.FailCgroupV1,
         HugePageSizes = [.. host.HugePages().Keys],
     };
+
+    private static bool HasAppArmor()
+    {
+        const string Enabled = "/sys/module/apparmor/parameters/enabled";
+        return Directory.Exists("/sys/kernel/security/apparmor") && File.Exists(Enabled) && File.ReadAllText(Enabled).StartsWith('Y');
+    }
 
     private static ImageCredentialOptions Credentials(KubeletFlags f)
     {

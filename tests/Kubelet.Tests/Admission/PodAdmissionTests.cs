@@ -12,7 +12,7 @@ public sealed class PodAdmissionTests
         Status = new NodeStatus { Allocatable = PodResourcesTests.List("cpu=2", "memory=2Gi", "ephemeral-storage=10Gi", "pods=3", "example.com/gpu=1") },
     };
 
-    private static readonly PodAdmission Chain = PodAdmission.Default("n1", new SysctlAllowlist("6.1.0-x", ["kernel.msg*", "net.core.somaxconn"]));
+    private static readonly PodAdmission Chain = PodAdmission.Default("n1", new SysctlAllowlist("6.1.0-x", ["kernel.msg*", "net.core.somaxconn"]), AdmissionFeatures.All);
 
     private static Pod Wants(string requests = "") => PodResourcesTests.PodOf([PodResourcesTests.With("a", requests, "")]);
 
