@@ -57,7 +57,7 @@ public static class KubeletConfigurationLoader
         ConfigurationResult<JsonObject?> read = ConfigurationFile.Read(file, Table.ApiVersion, Table.Kind);
         problems.AddRange(read.Problems);
         if (read.Value is not { } root)
-            return new KubeletConfiguration();
+            return KubeletDerivedDefaults.Complete(new KubeletConfiguration(), [], fromConfigFile: true);
         ConfigurationResult<KubeletConfiguration> decoded = Table.Decode(root, file);
         problems.AddRange(decoded.Problems);
         KubeletConfiguration configuration = KubeletDerivedDefaults.Complete(decoded.Value, root, fromConfigFile: true);

@@ -14,6 +14,28 @@ public sealed class ClientCABundle(string file, TimeProvider time)
     private DateTime _stamp;
     private long? _looked;
 
+    /// <summary>Reads the file, which must be usable from the start: without it every client with a certificate would be refused.</summary>
+    /// <param name="file">authentication.x509.clientCAFile.</param>
+    /// <param name="time">Clock.</param>
+    /// <exception cref="InvalidOperationException">It cannot be read or holds no certificate; names the field and the file.</exception>
+    public static ClientCABundle Open(string file, TimeProvider time)
+    {
+        var bundle = new ClientCABundle(file, time);
+        try
+        {
+            if (bundle.Current is { Count: > 0 })
+            {
+                return bundle;
+            }
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or CryptographicException)
+        {
+            throw new InvalidOperationException($"authentication.x509.clientCAFile {file}: {e.Message}; put the cluster's client certificate authority there", e);
+        }
+
+        throw new InvalidOperationException($"authentication.x509.clientCAFile {file}: holds no certificate in PEM form; put the cluster's client certificate authority there");
+    }
+
     /// <summary>Null where no file is configured.</summary>
     /// <exception cref="IOException">The file cannot be read and never could.</exception>
     /// <exception cref="CryptographicException">The file holds no certificate and never did.</exception>

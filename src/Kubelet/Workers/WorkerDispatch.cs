@@ -15,7 +15,8 @@ public sealed class WorkerDispatch
 
     internal void Begun()
     {
-        Interlocked.Decrement(ref _waiting);
+        // First told, then counted: a pass that stands still here has not begun.
         Progress?.Invoke();
+        Interlocked.Decrement(ref _waiting);
     }
 }

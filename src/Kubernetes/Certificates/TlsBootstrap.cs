@@ -17,7 +17,11 @@ public sealed record TlsBootstrapOptions(string KubeconfigPath, string Bootstrap
 /// <summary>The two identities of a node that rotates its client certificate.</summary>
 /// <param name="Request">To ask for certificates with as long as there is none: the bootstrap token, or the same as the other.</param>
 /// <param name="Node">The node's own.</param>
-public sealed record TlsBootstrapResult(ClientConfiguration Request, ClientConfiguration Node);
+public sealed record TlsBootstrapResult(ClientConfiguration Request, ClientConfiguration Node)
+{
+    /// <summary>True while the node has no identity of its own yet.</summary>
+    public bool IsBootstrap => !ReferenceEquals(Request, Node);
+}
 
 /// <summary>Gets a node its first client certificate (upstream: pkg/kubelet/certificate/bootstrap).</summary>
 public sealed partial class TlsBootstrap(TlsBootstrapOptions options, ILogger logger, TimeProvider? time = null)

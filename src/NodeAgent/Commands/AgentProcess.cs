@@ -30,7 +30,7 @@ internal sealed partial class AgentProcess : IDisposable
         logger = logging.CreateLogger<AgentProcess>();
         TimeSpan? interval = ServiceManagerNotifier.WatchdogInterval(
             Environment.GetEnvironmentVariable("WATCHDOG_USEC"), Environment.GetEnvironmentVariable("WATCHDOG_PID"));
-        watchdog = new ProgressWatchdog(notifier, interval, time, logging.CreateLogger<ProgressWatchdog>());
+        watchdog = new ProgressWatchdog(notifier, interval, time, logging.CreateLogger<ProgressWatchdog>(), LoopStall.FromEnvironment());
         Services = new FaceServices(logging, time, notifier, watchdog, Started);
     }
 

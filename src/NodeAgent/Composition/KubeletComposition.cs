@@ -201,7 +201,7 @@ internal sealed partial class KubeletComposition : IAsyncDisposable
         LoopProgress dispatch = Own(watchdog.Register("worker dispatch", SyncLoopLimit, () => workers.Dispatch.Idle));
         workers.Dispatch.Progress += dispatch.Beat;
         // Without an answering runtime there is nothing to list: that is the node's NotReady, not a reason to restart the agent.
-        LoopProgress relists = Own(watchdog.Register("PLEG", PlegLimit, () => !_runtimeState.State.IsReady(time)));
+        LoopProgress relists = Own(watchdog.Register("PLEG", PlegLimit, () => _runtimeState.State.RuntimeErrors(time).Any()));
         var housekeeper = new Housekeeper(
             new HousekeepingParts(workers, cache, podRuntime, volumes, podCgroups, paths, blocking, time), () => kinds.Count > 0 && merger.AllReady && loop.Idle, loggers.CreateLogger<Housekeeper>());
 
@@ -500,7 +500,7 @@ internal sealed partial class KubeletComposition : IAsyncDisposable
     private KubeletServer Server(KubeletSettings settings, KubeletServerContent content, KubernetesClient? api, HostNetwork network, NodeInfo nodeInfo, ILoggerFactory loggers)
     {
         IServingCertificate certificate = ServingCertificate(settings, api, network, nodeInfo, loggers);
-        ClientCABundle? clientCA = settings.Server.ClientCAFile.Length > 0 ? new ClientCABundle(settings.Server.ClientCAFile, _time) : null;
+        ClientCABundle? clientCA = settings.Server.ClientCAFile.Length > 0 ? ClientCABundle.Open(settings.Server.ClientCAFile, _time) : null;
         var security = new KubeletServerSecurity(
             certificate,
             new RequestAuthenticator(settings.Server, () => clientCA?.Current, api, _time, loggers.CreateLogger<RequestAuthenticator>()),

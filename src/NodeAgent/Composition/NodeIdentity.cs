@@ -23,6 +23,7 @@ internal sealed class NodeIdentity : IDisposable, IClientCertificateSource
     private KubernetesClient? _request;
     private readonly KubernetesClient? _own;
     private readonly IClientCertificateSource? _fromFile;
+    private readonly TaskCompletionSource? _first;
 
     public NodeIdentity(NodeIdentitySettings settings, ILoggerFactory loggers, TimeProvider time)
     {
@@ -36,6 +37,7 @@ internal sealed class NodeIdentity : IDisposable, IClientCertificateSource
         }
 
         _fromFile = identities.Node.ClientCertificate;
+        _first = identities.IsBootstrap ? new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously) : null;
         Configuration = identities.Node with { ClientCertificate = this };
         _request = new KubernetesClient(identities.Request, null, time);
         _own = new KubernetesClient(Configuration, null, time);
@@ -44,6 +46,7 @@ internal sealed class NodeIdentity : IDisposable, IClientCertificateSource
             _bootstrap.Store, held => held is null ? Requester() : _own, loggers.CreateLogger<CertificateManager>(), time);
         _manager.Rotated += _ =>
         {
+            _first?.TrySetResult();
             _own.DropConnections();
             Rotated?.Invoke();
         };
@@ -79,9 +82,25 @@ internal sealed class NodeIdentity : IDisposable, IClientCertificateSource
     public Task RunAsync(CancellationToken cancellationToken) =>
         _manager?.RunAsync(cancellationToken) ?? Task.Delay(Timeout.InfiniteTimeSpan, cancellationToken);
 
-    /// <summary>The managed certificate; before the first one that of the kubeconfig, if it has one.</summary>
-    public ValueTask<ClientCertificate?> GetAsync(CancellationToken cancellationToken) =>
-        _manager?.Current is { } held ? new(held) : _fromFile?.GetAsync(cancellationToken) ?? default;
+    /// <summary>
+    /// The managed certificate; before the first one that of the kubeconfig, if it has one. A node that has no identity yet waits here until
+    /// its certificate arrives: a request without one would only be refused as that of nobody.
+    /// </summary>
+    public async ValueTask<ClientCertificate?> GetAsync(CancellationToken cancellationToken)
+    {
+        if (_manager?.Current is { } held)
+        {
+            return held;
+        }
+
+        if (_first is { Task.IsCompleted: false } first)
+        {
+            await first.Task.WaitAsync(cancellationToken);
+            return _manager?.Current;
+        }
+
+        return _fromFile is null ? null : await _fromFile.GetAsync(cancellationToken);
+    }
 
     // Called by the manager's loop alone. Until the first certificate this is the identity of the start; later it means that the last has expired.
     private KubernetesClient Requester()

@@ -6,16 +6,18 @@ internal sealed class LoopProgress : IDisposable
     private readonly Func<bool>? idle;
     private readonly TimeProvider time;
     private readonly Action<LoopProgress> remove;
+    private readonly LoopStall? stall;
     private long last;
     private bool wasStuck;
 
-    internal LoopProgress(string name, TimeSpan limit, Func<bool>? idle, TimeProvider time, Action<LoopProgress> remove)
+    internal LoopProgress(string name, TimeSpan limit, Func<bool>? idle, TimeProvider time, Action<LoopProgress> remove, LoopStall? stall)
     {
         Name = name;
         Limit = limit;
         this.idle = idle;
         this.time = time;
         this.remove = remove;
+        this.stall = stall;
         last = time.GetTimestamp();
     }
 
@@ -27,7 +29,11 @@ internal sealed class LoopProgress : IDisposable
     internal string? Failure { get; private set; }
 
     /// <summary>The loop got round.</summary>
-    internal void Beat() => Volatile.Write(ref last, time.GetTimestamp());
+    internal void Beat()
+    {
+        stall?.Pass(Name);
+        Touch();
+    }
 
     /// <summary>The loop has ended in good order and is watched no longer.</summary>
     public void Dispose() => remove(this);
@@ -36,13 +42,15 @@ internal sealed class LoopProgress : IDisposable
     internal (bool Stuck, bool Changed, TimeSpan Since) Observe()
     {
         if (IsIdle())
-            Beat();
+            Touch();
         TimeSpan since = time.GetElapsedTime(Volatile.Read(ref last));
         bool stuck = since > Limit;
         bool changed = stuck != wasStuck;
         wasStuck = stuck;
         return (stuck, changed, since);
     }
+
+    private void Touch() => Volatile.Write(ref last, time.GetTimestamp());
 
     // A question that fails is no sign of life, and must not end the process from the watchdog's thread.
     private bool IsIdle()

@@ -13,6 +13,7 @@ internal sealed partial class ProgressWatchdog : IDisposable
     private readonly TimeProvider time;
     private readonly ILogger logger;
     private readonly TimeSpan? interval;
+    private readonly LoopStall? stall;
     private readonly Lock gate = new();
     private readonly List<LoopProgress> loops = [];
     private readonly ManualResetEventSlim end = new();
@@ -22,7 +23,8 @@ internal sealed partial class ProgressWatchdog : IDisposable
     /// <param name="interval">What systemd wants; null when it has no watchdog for us: then loops are still observed and logged.</param>
     /// <param name="time">The clock that limits are measured with.</param>
     /// <param name="logger">Where stuck loops are named.</param>
-    internal ProgressWatchdog(ServiceManagerNotifier notifier, TimeSpan? interval, TimeProvider time, ILogger<ProgressWatchdog> logger)
+    /// <param name="stall">Makes loops stand still, for tests; null otherwise.</param>
+    internal ProgressWatchdog(ServiceManagerNotifier notifier, TimeSpan? interval, TimeProvider time, ILogger<ProgressWatchdog> logger, LoopStall? stall = null)
     {
         if (interval is { } wanted && wanted <= TimeSpan.FromSeconds(1))
             throw new ArgumentException($"WATCHDOG_USEC asks for a sign of life every {wanted.TotalSeconds} s; use WatchdogSec of more than 1 s", nameof(interval));
@@ -30,6 +32,9 @@ internal sealed partial class ProgressWatchdog : IDisposable
         this.interval = interval;
         this.time = time;
         this.logger = logger;
+        this.stall = stall;
+        if (stall is not null)
+            LogStallable(LoopStall.Variable);
     }
 
     /// <summary>Half of what systemd wants, at most 15 s.</summary>
@@ -41,7 +46,7 @@ internal sealed partial class ProgressWatchdog : IDisposable
     /// <param name="idle">True while the loop waits for work: that counts as progress. Null for loops that beat by themselves.</param>
     internal LoopProgress Register(string name, TimeSpan limit, Func<bool>? idle = null)
     {
-        LoopProgress loop = new(name, limit, idle, time, Remove);
+        LoopProgress loop = new(name, stall?.LimitOf(name) ?? limit, idle, time, Remove, stall);
         lock (gate)
             loops.Add(loop);
         return loop;
@@ -101,6 +106,9 @@ internal sealed partial class ProgressWatchdog : IDisposable
 
     [LoggerMessage(1002, LogLevel.Warning, "Loop {Loop} makes progress again")]
     private partial void LogMovedOn(string loop);
+
+    [LoggerMessage(1004, LogLevel.Warning, "{Variable} is set: loops can be made to stand still; unset it, it is for tests only")]
+    private partial void LogStallable(string variable);
 
     [LoggerMessage(1003, LogLevel.Warning, "systemd's notification socket took no sign of life; the unit needs NotifyAccess=main or all")]
     private partial void LogNotTold();

@@ -36,6 +36,14 @@ public sealed class KubeletConfigurationLoaderTests : IDisposable
     }
 
     [Fact]
+    public void A_file_that_cannot_be_read_is_the_only_thing_complained_of()
+    {
+        LoadedKubeletConfiguration loaded = Load($"--config={folder.Path}/absent.yaml");
+        Assert.False(loaded.IsUsable);
+        Assert.Contains("absent.yaml", Assert.Single(loaded.Problems).ToString(), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Flags_win_over_drop_ins_which_win_over_the_file()
     {
         string file = folder.Write("c.yaml", Head + "maxPods: 10\npodsPerCore: 1\neventBurst: 7\n");
