@@ -8,7 +8,7 @@ OUTPUT ?= out/$(RID)
 VERSION := $(shell sed -n 's:.*<Version>\(.*\)</Version>.*:\1:p' Directory.Build.props)
 DEB_ARCH = $(if $(filter linux-arm64,$(RID)),arm64,amd64)
 
-.PHONY: build test test-unit demo demo-down conformance bench bench-quick format publish deb clean
+.PHONY: build test test-unit test-guest demo demo-down conformance bench bench-quick format publish deb clean
 
 ## build: everything, warnings are errors
 build:
@@ -22,6 +22,10 @@ test:
 ## test-unit: tests that need neither root nor network
 test-unit:
 	tests/run-all.sh 'FullyQualifiedName!~EndToEnd&Category!=Root'
+
+## test-guest: kubeadm join, watchdog, reboot … in a Debian guest under qemu (sudo; KUBERNETES_BIN has Kubernetes' programs)
+test-guest:
+	$(DOTNET) test tests/Guest.Tests/Guest.Tests.csproj -c $(CONFIGURATION) --nologo --logger "console;verbosity=normal"
 
 ## demo: a cluster of one node on this machine with an application on its NodePort (sudo)
 demo:

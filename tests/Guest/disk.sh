@@ -1,10 +1,10 @@
 #!/bin/sh
-# Makes a guest's disk: the cached root plus the agent as its packages install it, kubeadm, images and a key to log in with.
-# Usage: disk.sh CACHE FOLDER AGENT     (AGENT: the published node-agent; $KUBERNETES_BIN: kubeadm; $GUEST_IMAGES: image tars)
+# Makes a guest's disk: the cached root plus the agent's package, kubeadm, images and a key to log in with.
+# Usage: disk.sh CACHE FOLDER PACKAGE IMAGE...     ($KUBERNETES_BIN: kubeadm)
 # Leaves FOLDER/disk.img, FOLDER/key.
 set -eu
-cache=$1 folder=$2 agent=$3
-top=$(cd "$(dirname "$0")/../.." && pwd)
+cache=$1 folder=$2 package=$3
+shift 3
 name=${GUEST_NAME:-guest1}
 mkdir -p "$folder"
 root=$(mktemp -d "$folder/root.XXXXXX")
@@ -15,10 +15,10 @@ echo "$name" >"$root/etc/hostname"
 printf '127.0.0.1 localhost\n127.0.1.1 %s\n::1 localhost\n' "$name" >"$root/etc/hosts"
 echo '/dev/vda / ext4 defaults 0 1' >"$root/etc/fstab"
 rm -f "$root/etc/resolv.conf"
-echo 'nameserver 10.0.2.3' >"$root/etc/resolv.conf"
+: >"$root/etc/resolv.conf"
 tr -d - </proc/sys/kernel/random/uuid >"$root/etc/machine-id"
 mkdir -p "$root/etc/systemd/network" "$root/etc/systemd/system/multi-user.target.wants"
-printf '[Match]\nName=eth0\n[Network]\nDHCP=ipv4\n' >"$root/etc/systemd/network/eth0.network"
+printf '[Match]\nName=eth0\n[Network]\nAddress=10.0.2.15/24\nGateway=10.0.2.2\n' >"$root/etc/systemd/network/eth0.network"
 ln -sf /lib/systemd/system/systemd-networkd.service "$root/etc/systemd/system/multi-user.target.wants/"
 printf 'overlay\nbr_netfilter\n' >"$root/etc/modules-load.d/kubernetes.conf"
 printf 'net.ipv4.ip_forward = 1\nnet.bridge.bridge-nf-call-iptables = 1\n' >"$root/etc/sysctl.d/99-kubernetes.conf"
@@ -36,7 +36,7 @@ printf 'HostKey /etc/ssh/ssh_host_ed25519_key\nUseDNS no\nPermitRootLogin prohib
 cat >"$root/etc/containerd/config.toml" <<TOML
 version = 2
 [plugins."io.containerd.grpc.v1.cri"]
-  sandbox_image = "${GUEST_PAUSE_IMAGE:-registry.k8s.io/pause:3.10}"
+  sandbox_image = "node-agent.test/pause:1"
   [plugins."io.containerd.grpc.v1.cri".cni]
     bin_dir = "/usr/lib/cni"
     conf_dir = "/etc/cni/net.d"
@@ -53,24 +53,14 @@ cat >"$root/etc/cni/net.d/10-bridge.conflist" <<'JSON'
   {"type": "portmap", "capabilities": {"portMappings": true}}]}
 JSON
 
-install -m 755 "$agent" "$root/usr/bin/node-agent"
-ln -s node-agent "$root/usr/bin/kubelet"
-[ -z "${KUBERNETES_BIN:-}" ] || install -m 755 "$KUBERNETES_BIN/kubeadm" "$root/usr/bin/kubeadm"
-cp "$top/kubelet.service" "$root/lib/systemd/system/kubelet.service"
-# As kubeadm's own package has it.
-mkdir -p "$root/lib/systemd/system/kubelet.service.d" "$root/etc/kubernetes/manifests"
-cat >"$root/lib/systemd/system/kubelet.service.d/10-kubeadm.conf" <<'UNIT'
-[Service]
-Environment="KUBELET_KUBECONFIG_ARGS=--bootstrap-kubeconfig=/etc/kubernetes/bootstrap-kubelet.conf --kubeconfig=/etc/kubernetes/kubelet.conf"
-Environment="KUBELET_CONFIG_ARGS=--config=/var/lib/kubelet/config.yaml"
-EnvironmentFile=-/var/lib/kubelet/kubeadm-flags.env
-EnvironmentFile=-/etc/default/kubelet
-ExecStart=
-ExecStart=/usr/bin/kubelet $KUBELET_KUBECONFIG_ARGS $KUBELET_CONFIG_ARGS $KUBELET_KUBEADM_ARGS $KUBELET_EXTRA_ARGS
-UNIT
-ln -sf /lib/systemd/system/kubelet.service "$root/etc/systemd/system/multi-user.target.wants/"
+# Its postinst enables units of a running systemd only.
+cp "$package" "$root/agent.deb"
+chroot "$root" dpkg --install /agent.deb >"$folder/dpkg.log" 2>&1 || { cat "$folder/dpkg.log" >&2; exit 1; }
+rm "$root/agent.deb"
+ln -s /lib/systemd/system/kubelet.service "$root/etc/systemd/system/multi-user.target.wants/"
+install -m 755 "${KUBERNETES_BIN:?}/kubeadm" "$root/usr/bin/kubeadm"
 mkdir -p "$root/opt/images"
-for image in ${GUEST_IMAGES:-}; do cp "$image" "$root/opt/images/"; done
+for image in "$@"; do cp "$image" "$root/opt/images/"; done
 
 rm -f "$folder/disk.img"
 mke2fs -q -F -t ext4 -E lazy_itable_init=1,lazy_journal_init=1 -d "$root" "$folder/disk.img" 6G
