@@ -36,6 +36,9 @@ internal sealed class NodeNetwork : IDisposable
     {
         (_mode, _family) = (mode, family);
         Node = new NetworkNamespace(_prefix + "h");
+        // What comes from outside for an address that is not local leaves by the same link: the redirect the kernel sends for it takes the
+        // sender's allowance of ICMP errors (icmp_ratelimit), and a refusal would never be sent.
+        Node.Exec("sysctl", "-qw", "net.ipv4.conf.all.send_redirects=0", "net.ipv4.conf.default.send_redirects=0");
         Client = Join("c", "10.180.1", "fd00:180:1");
         Local = Join("l", "10.180.2", "fd00:180:2");
         Remote = Join("r", "10.181.0", "fd00:181:0");

@@ -188,6 +188,8 @@ public sealed class ServicePacketTests
         await net.ProgramAsync();
         Assert.Equal("refused", await net.Client.AskTcpAsync("198.51.100.9", 80));
         Assert.Equal("refused", await net.Client.AskUdpAsync("198.51.100.9", 80));
+        Assert.Equal("refused", await net.Outside.AskTcpAsync("198.51.100.9", 80));
+        Assert.Equal("refused", await net.Outside.AskUdpAsync("198.51.100.9", 80));
     }
 
     [NetworkTheory]
