@@ -13,7 +13,7 @@ trap 'rm -f "$log" "$NODE_AGENT_E2E_SUMMARY"' EXIT
 for project in tests/*.Tests/*.csproj tests/EndToEnd/*.csproj; do
   name=$(basename "$project" .csproj)
   echo "== $name"
-  timeout "${TEST_TIMEOUT:-1500}" dotnet test "$project" -c "$configuration" --no-build --nologo -v q ${filter:+--filter "$filter"} >"$log" 2>&1
+  timeout "${TEST_TIMEOUT:-1500}" dotnet test "$project" -c "$configuration" --no-build --nologo --logger "console;verbosity=minimal" ${filter:+--filter "$filter"} >"$log" 2>&1
   code=$?
   summary=$(grep -Eo '(Failed|Passed|Skipped)! +- Failed: +[0-9]+, Passed: +[0-9]+, Skipped: +[0-9]+' "$log" | tail -1)
   if [ -n "$summary" ]; then

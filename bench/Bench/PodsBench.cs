@@ -70,7 +70,7 @@ internal static class PodsBench
 
     private static async Task<Dictionary<string, double>> KubeletAsync(NodeCluster cluster, string? go, PodsBenchOptions options)
     {
-        ChildProcess agent = go is null ? cluster.Node.StartKubelet() : cluster.Node.StartKubeletOf(go, "--make-iptables-util-chains=false");
+        ChildProcess agent = go is null ? cluster.Node.StartKubelet() : cluster.Node.StartKubeletOf(go, [], "--make-iptables-util-chains=false");
         Workloads work = await Workloads.CreateAsync(cluster, "bench-" + Guid.NewGuid().ToString("N")[..8]);
         await using PodWatch watch = new(cluster.Client, work.Namespace);
         // The node is Ready by its last heartbeat: this kubelet has taken over once a pod of it runs.

@@ -39,14 +39,18 @@ public sealed class NodeProcesses(HarnessOptions options, IControlPlane control,
     }
 
     /// <summary>Starts the kubelet (again).</summary>
-    public ChildProcess StartKubelet(params string[] more) => StartKubeletOf(Requirements.AgentProgram, ["kubelet", .. more]);
+    /// <param name="more">Flags that come last, so that they win over the usual ones.</param>
+    public ChildProcess StartKubelet(params string[] more) => StartKubeletOf(Requirements.AgentProgram, ["kubelet"], more);
 
-    /// <summary>Starts a program as the node's kubelet on the same files and flags; the arguments given come first.</summary>
-    public ChildProcess StartKubeletOf(string program, params string[] first) => ChildProcess.Start(options.Folder, Kubelet, program,
+    /// <summary>Starts a program as the node's kubelet on the same files and flags.</summary>
+    /// <param name="program">The program.</param>
+    /// <param name="command">What comes before the flags.</param>
+    /// <param name="more">Flags that come last, so that they win over the usual ones.</param>
+    public ChildProcess StartKubeletOf(string program, string[] command, params string[] more) => ChildProcess.Start(options.Folder, Kubelet, program,
     [
-        .. first, "--config", ConfigurationFile(Kubelet), "--kubeconfig", control.NodeKubeconfig, "--hostname-override", options.NodeName,
+        .. command, "--config", ConfigurationFile(Kubelet), "--kubeconfig", control.NodeKubeconfig, "--hostname-override", options.NodeName,
         "--node-ip", address.ToString(), "--root-dir", RootFolder, "--cert-dir", Path.Combine(options.Folder, "kubelet-pki"),
-        "--v", Environment.GetEnvironmentVariable("NODE_AGENT_E2E_V") ?? "2",
+        "--v", Environment.GetEnvironmentVariable("NODE_AGENT_E2E_V") ?? "2", .. more,
     ]);
 
     /// <summary>Starts kube-proxy (again).</summary>
