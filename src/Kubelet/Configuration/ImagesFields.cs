@@ -28,12 +28,12 @@ internal static class ImagesFields
         .Value("imageServiceEndpoint", FieldKinds.Text, c => c.ImageServiceEndpoint, (c, v) => c with { ImageServiceEndpoint = v })
         .Value("runtimeRequestTimeout", FieldKinds.Duration, c => c.RuntimeRequestTimeout, (c, v) => c with { RuntimeRequestTimeout = v })
         .Value("containerLogMaxSize", FieldKinds.Text,
-            c => c.ContainerLogMaxSize, (c, v) => c with { ContainerLogMaxSize = v }, SupportState.NoEffectYet)
+            c => c.ContainerLogMaxSize, (c, v) => c with { ContainerLogMaxSize = v })
         .Pointer("containerLogMaxFiles", FieldKinds.Int32,
-            c => c.ContainerLogMaxFiles, (c, v) => c with { ContainerLogMaxFiles = v }, SupportState.NoEffectYet)
+            c => c.ContainerLogMaxFiles, (c, v) => c with { ContainerLogMaxFiles = v })
         .Pointer("containerLogMaxWorkers", FieldKinds.Int32,
-            c => c.ContainerLogMaxWorkers, (c, v) => c with { ContainerLogMaxWorkers = v }, SupportState.NoEffectYet)
+            c => c.ContainerLogMaxWorkers, (c, v) => c with { ContainerLogMaxWorkers = v })
         .Pointer("containerLogMonitorInterval", FieldKinds.Duration,
-            c => c.ContainerLogMonitorInterval, (c, v) => c with { ContainerLogMonitorInterval = v }, SupportState.NoEffectYet)
+            c => c.ContainerLogMonitorInterval, (c, v) => c with { ContainerLogMonitorInterval = v })
         .Value("podLogsDir", FieldKinds.Text, c => c.PodLogsDir, (c, v) => c with { PodLogsDir = v });
 }

@@ -255,6 +255,9 @@ internal sealed partial class KubeletComposition : IAsyncDisposable
         _loops.Add(housekeeper.RunAsync);
         var garbage = new ContainerGarbageCollector(runtime, paths, blocking, settings.DeadContainersPerContainer, loggers.CreateLogger<ContainerGarbageCollector>());
         _loops.Add(token => CollectGarbageAsync(garbage, podRuntime, uid => !(merger.AllReady && loop.Idle) || workers.StateOf(uid) is not null, token));
+        var rotator = new ContainerLogRotator(
+            runtime, () => RunningLogs(cache), settings.LogRotation, blocking, time, loggers.CreateLogger<ContainerLogRotator>());
+        _loops.Add(token => RunWhenRuntimeAnswersAsync(rotator.RunAsync, token));
         _loops.Add(token => EventsAsync(runtimeConnection, pleg, loggers, token));
         if (reporter is not null && heartbeat is not null)
         {
@@ -374,6 +377,9 @@ internal sealed partial class KubeletComposition : IAsyncDisposable
             }
         }
     }
+
+    private static IEnumerable<RunningLog> RunningLogs(PodStatusCache cache) => cache.All.SelectMany(p => p.Containers)
+        .Where(c => c.State == RuntimeContainerState.Running).Select(c => new RunningLog(c.Id.Id, c.LogPath));
 
     private async Task QosAsync(CancellationToken cancellationToken)
     {

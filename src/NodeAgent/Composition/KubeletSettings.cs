@@ -4,6 +4,7 @@ using NodeAgent.Kubelet.Admission;
 using NodeAgent.Kubelet.Certificates;
 using NodeAgent.Kubelet.Containers;
 using NodeAgent.Kubelet.Images;
+using NodeAgent.Kubelet.Logs;
 using NodeAgent.Kubelet.Nodes;
 using NodeAgent.Kubelet.Resources;
 using NodeAgent.Kubelet.Server;
@@ -46,6 +47,8 @@ internal sealed record KubeletSettings
     public TimeSpan HttpCheckFrequency { get; init; } = TimeSpan.FromSeconds(20);
     /// <summary>Dead attempts kept of each container.</summary>
     public int DeadContainersPerContainer { get; init; } = 1;
+    /// <summary>How container logs are rotated.</summary>
+    public LogRotationPolicy LogRotation { get; init; } = LogRotationPolicy.Default;
     /// <summary>failSwapOn.</summary>
     public bool FailSwapOn { get; init; } = true;
     /// <summary>oomScoreAdj of this process.</summary>

@@ -6,6 +6,7 @@ using NodeAgent.Kubelet.Certificates;
 using NodeAgent.Kubelet.Configuration;
 using NodeAgent.Kubelet.Containers;
 using NodeAgent.Kubelet.Images;
+using NodeAgent.Kubelet.Logs;
 using NodeAgent.Kubelet.Nodes;
 using NodeAgent.Kubelet.Resources;
 using NodeAgent.Kubelet.Sandboxes;
@@ -36,6 +37,7 @@ internal static class KubeletSettingsReader
             OomScoreAdj = c.OomScoreAdj,
             MaxOpenFiles = c.MaxOpenFiles,
             DeadContainersPerContainer = f.MaximumDeadContainersPerContainer,
+            LogRotation = new LogRotationPolicy(Quantity.Parse(c.ContainerLogMaxSize).Value(), c.ContainerLogMaxFiles, c.ContainerLogMaxWorkers, c.ContainerLogMonitorInterval),
             Server = Server(c, hostname),
             Paths = paths,
             Cgroups = Cgroups(c, host, reservations),
