@@ -156,7 +156,7 @@ public sealed partial class ContainerLogRotator(
         }
     }
 
-    private Task ReopenAsync(RunningLog log) =>
+    private Task<ReopenContainerLogResponse> ReopenAsync(RunningLog log) =>
         runtime.ReopenContainerLogAsync(new ReopenContainerLogRequest { ContainerId = log.ContainerId }, CancellationToken.None);
 
     private Task<T> OnDiskAsync<T>(RunningLog log, Func<T> call, CancellationToken cancellationToken) => work.RunAsync("rotation of " + log.Path, call, cancellationToken);
