@@ -46,6 +46,9 @@ public sealed class FakeRuntime : IAsyncDisposable
     /// <summary>Whether NetworkReady is true in Status.</summary>
     public bool NetworkReady { get; set; } = true;
 
+    /// <summary>What a verbose Status tells besides.</summary>
+    public ConcurrentDictionary<string, string> StatusInfo { get; } = new();
+
     /// <summary>All calls so far, in the order they came.</summary>
     public ImmutableList<RecordedCall> Calls => Volatile.Read(ref _calls);
 

@@ -123,8 +123,9 @@ internal sealed class FakeRuntimeServer(FakeRuntime runtime)
     private void AddRuntime(GrpcServer server)
     {
         On(server, Rt.Version, _ => new VersionResponse { Version = "0.1.0", RuntimeName = "fake", RuntimeVersion = "1.0.0", RuntimeApiVersion = "v1" });
-        On(server, Rt.Status, _ => new StatusResponse
+        On(server, Rt.Status, r => new StatusResponse
         {
+            Info = { r.Verbose ? runtime.StatusInfo.ToDictionary() : [] },
             Status = new RuntimeStatus
             {
                 Conditions =

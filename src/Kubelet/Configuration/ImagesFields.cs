@@ -12,13 +12,13 @@ internal static class ImagesFields
         .Pointer("maxParallelImagePulls", FieldKinds.Optional(FieldKinds.Int32),
             c => c.MaxParallelImagePulls, (c, v) => c with { MaxParallelImagePulls = v })
         .Value("imageMinimumGCAge", FieldKinds.Duration,
-            c => c.ImageMinimumGCAge, (c, v) => c with { ImageMinimumGCAge = v }, SupportState.NoEffectYet)
+            c => c.ImageMinimumGCAge, (c, v) => c with { ImageMinimumGCAge = v })
         .Value("imageMaximumGCAge", FieldKinds.Duration,
-            c => c.ImageMaximumGCAge, (c, v) => c with { ImageMaximumGCAge = v }, SupportState.NoEffectYet)
+            c => c.ImageMaximumGCAge, (c, v) => c with { ImageMaximumGCAge = v })
         .Pointer("imageGCHighThresholdPercent", FieldKinds.Int32,
-            c => c.ImageGCHighThresholdPercent, (c, v) => c with { ImageGCHighThresholdPercent = v }, SupportState.NoEffectYet)
+            c => c.ImageGCHighThresholdPercent, (c, v) => c with { ImageGCHighThresholdPercent = v })
         .Pointer("imageGCLowThresholdPercent", FieldKinds.Int32,
-            c => c.ImageGCLowThresholdPercent, (c, v) => c with { ImageGCLowThresholdPercent = v }, SupportState.NoEffectYet)
+            c => c.ImageGCLowThresholdPercent, (c, v) => c with { ImageGCLowThresholdPercent = v })
         .Value("imagePullCredentialsVerificationPolicy", FieldKinds.Text,
             c => c.ImagePullCredentialsVerificationPolicy, (c, v) => c with { ImagePullCredentialsVerificationPolicy = v })
         .Value("preloadedImagesVerificationAllowlist", FieldKinds.TextList,

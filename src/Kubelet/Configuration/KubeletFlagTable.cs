@@ -32,11 +32,9 @@ public static class KubeletFlagTable
         new("lock-file", FlagKind.Text, "", "Lock file (alpha)") { State = SupportState.NoEffectYet },
         new("exit-on-lock-contention", FlagKind.Bool, "false", "Exit when another process wants the lock file") { State = SupportState.NoEffectYet },
         new("version", FlagKind.Version, "false", "Print the version and exit; raw prints all of it"),
-        new("minimum-container-ttl-duration", FlagKind.Duration, "0s", "Dead containers younger than this stay")
-        { Deprecation = UseEviction, State = SupportState.NoEffectYet },
+        new("minimum-container-ttl-duration", FlagKind.Duration, "0s", "Dead containers younger than this stay") { Deprecation = UseEviction },
         new("maximum-dead-containers-per-container", FlagKind.Int32, "1", "Dead instances kept for a container") { Deprecation = UseEviction },
-        new("maximum-dead-containers", FlagKind.Int32, "-1", "Dead containers kept on the node")
-        { Deprecation = UseEviction, State = SupportState.NoEffectYet },
+        new("maximum-dead-containers", FlagKind.Int32, "-1", "Dead containers kept on the node") { Deprecation = UseEviction },
         new("experimental-mounter-path", FlagKind.Text, "", "Program used for mounting")
         { Deprecation = "use CSI drivers", State = SupportState.Ignored },
         new("experimental-allocatable-ignore-eviction", FlagKind.Bool, "false", "Leave eviction thresholds out of allocatable")

@@ -11,11 +11,6 @@ using V1 = NodeAgent.Cri.V1;
 
 namespace NodeAgent.Kubelet.Containers;
 
-/// <summary>What of one pod may go.</summary>
-/// <param name="Containers">Dead containers.</param>
-/// <param name="Sandboxes">Sandboxes that are not ready.</param>
-internal sealed record PodGarbage(IReadOnlyList<RuntimeContainerStatus> Containers, IReadOnlyList<RuntimeSandboxStatus> Sandboxes);
-
 /// <summary>
 /// Removes dead containers beyond those kept for their logs, sandboxes without use, and logs of pods that are gone. The owner of the
 /// periodic work calls it (upstream: every minute). Source: pkg/kubelet/kuberuntime/kuberuntime_gc.go.
@@ -23,28 +18,29 @@ internal sealed record PodGarbage(IReadOnlyList<RuntimeContainerStatus> Containe
 /// <param name="runtime">The runtime.</param>
 /// <param name="paths">Folders.</param>
 /// <param name="work">Threads for calls that may block.</param>
-/// <param name="keptPerContainer">maximum-dead-containers-per-container; upstream's default is 1.</param>
+/// <param name="policy">How many dead containers stay.</param>
+/// <param name="time">Clock.</param>
 /// <param name="logger">Log.</param>
-public sealed partial class ContainerGarbageCollector(IRuntimeService runtime, KubeletPaths paths, BlockingWork work, int keptPerContainer, ILogger<ContainerGarbageCollector> logger)
+public sealed partial class ContainerGarbageCollector(IRuntimeService runtime, KubeletPaths paths, BlockingWork work, DeadContainerPolicy policy, TimeProvider time, ILogger<ContainerGarbageCollector> logger)
 {
     private static readonly TimeSpan FileLimit = TimeSpan.FromSeconds(10);
     private readonly string _logLinks = ContainerLogLinks.FolderOf(paths);
 
     /// <summary>One pass. A removal that fails is logged and tried again in the next.</summary>
     /// <param name="pods">A fresh list of what the runtime has.</param>
-    /// <param name="exists">Whether the pod is wanted; must say true for all while a source has not delivered yet.</param>
+    /// <param name="claim">What a pod still needs; must say Wanted for all while a source has not delivered yet.</param>
+    /// <param name="endedToo">Space is wanted: of pods that have ended nothing dead stays either, but for their logs' folders.</param>
     /// <param name="cancellationToken">Looked at between pods.</param>
-    public async Task CollectAsync(IReadOnlyList<RuntimePodListing> pods, Func<PodUid, bool> exists, CancellationToken cancellationToken)
+    public async Task CollectAsync(IReadOnlyList<RuntimePodListing> pods, Func<PodUid, PodClaim> claim, bool endedToo, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(pods);
-        ArgumentNullException.ThrowIfNull(exists);
-        foreach (RuntimePodListing pod in pods)
+        ArgumentNullException.ThrowIfNull(claim);
+        foreach (PodGarbage garbage in PodGarbage.Choose(pods, uid => claim(uid) is var c && (c == PodClaim.Gone || (endedToo && c == PodClaim.Ended)), policy, time.GetUtcNow()))
         {
             cancellationToken.ThrowIfCancellationRequested();
-            PodGarbage garbage = Choose(pod, exists(pod.Pod.Uid), keptPerContainer);
             foreach (RuntimeContainerStatus c in garbage.Containers)
             {
-                await TryAsync(() => RemoveContainerAsync(pod.Pod, c));
+                await TryAsync(() => RemoveContainerAsync(garbage.Pod, c));
             }
 
             foreach (RuntimeSandboxStatus s in garbage.Sandboxes)
@@ -53,32 +49,7 @@ public sealed partial class ContainerGarbageCollector(IRuntimeService runtime, K
             }
         }
 
-        await TryAsync(() => work.RunWithinAsync(paths.PodLogs, FileLimit, () => RemoveOrphanLogs([.. pods.Select(p => p.Pod.Uid)], exists), cancellationToken));
-    }
-
-    /// <summary>Decides: of a wanted pod the newest dead attempts of each container and the newest sandbox stay. Pure.</summary>
-    internal static PodGarbage Choose(RuntimePodListing pod, bool exists, int kept)
-    {
-        List<RuntimeContainerStatus> dead = [];
-        foreach (IGrouping<string, RuntimeContainerStatus> attempts in pod.Containers.GroupBy(c => c.Name))
-        {
-            IEnumerable<RuntimeContainerStatus> ended = attempts
-                .Where(c => c.State == RuntimeContainerState.Exited)
-                .OrderByDescending(c => c.CreatedAt);
-            dead.AddRange(exists ? ended.Skip(Math.Max(kept, 0)) : ended);
-            if (exists)
-            {
-                // Created and passed over by a later attempt: it will never be started.
-                dead.AddRange(attempts.Where(c => c.State == RuntimeContainerState.Created && attempts.Any(o => o.RestartCount > c.RestartCount)));
-            }
-        }
-
-        HashSet<string> used = [.. pod.Containers.Except(dead).Select(c => c.SandboxId)];
-        IEnumerable<RuntimeSandboxStatus> sandboxes = pod.Sandboxes
-            .OrderByDescending(s => s.CreatedAt)
-            .Skip(exists ? 1 : 0)
-            .Where(s => s.State == RuntimeSandboxState.NotReady && !used.Contains(s.Id));
-        return new PodGarbage(dead, [.. sandboxes]);
+        await work.RunWithinAsync(paths.PodLogs, FileLimit, () => RemoveOrphanLogs(pods, uid => claim(uid) != PodClaim.Gone), cancellationToken);
     }
 
     private async Task RemoveContainerAsync(PodRef pod, RuntimeContainerStatus c)
@@ -124,8 +95,9 @@ public sealed partial class ContainerGarbageCollector(IRuntimeService runtime, K
         }
     }
 
-    private void RemoveOrphanLogs(HashSet<PodUid> listed, Func<PodUid, bool> exists)
+    private void RemoveOrphanLogs(IReadOnlyList<RuntimePodListing> pods, Func<PodUid, bool> exists)
     {
+        HashSet<PodUid> listed = [.. pods.Select(p => p.Pod.Uid)];
         foreach (string folder in Directory.Exists(paths.PodLogs) ? Directory.EnumerateDirectories(paths.PodLogs) : [])
         {
             string[] parts = Path.GetFileName(folder).Split('_');
@@ -135,7 +107,9 @@ public sealed partial class ContainerGarbageCollector(IRuntimeService runtime, K
             }
         }
 
-        ContainerLogLinks.RemoveDangling(_logLinks, paths.PodLogs);
+        // The log of one that is not dead may be between two names, while it is rotated.
+        ContainerLogLinks.RemoveDangling(
+            _logLinks, paths.PodLogs, pods.SelectMany(p => p.Containers).Where(c => c.State != RuntimeContainerState.Exited).Select(c => c.Id.Id).ToHashSet());
     }
 
     private async Task TryAsync(Func<Task> remove)

@@ -51,7 +51,10 @@ internal static class ContainerLogLinks
     }
 
     /// <summary>Removes links to logs that are gone.</summary>
-    public static void RemoveDangling(string folder, string logsRoot)
+    /// <param name="folder">Of the links.</param>
+    /// <param name="logsRoot">Links that lead elsewhere are somebody else's.</param>
+    /// <param name="alive">Ids of containers whose links stay.</param>
+    public static void RemoveDangling(string folder, string logsRoot, IReadOnlySet<string> alive)
     {
         if (!Directory.Exists(folder))
         {
@@ -60,7 +63,9 @@ internal static class ContainerLogLinks
 
         foreach (string link in Directory.EnumerateFileSystemEntries(folder, "*.log"))
         {
-            if (new FileInfo(link).LinkTarget is { } target && target.StartsWith(logsRoot + "/", StringComparison.Ordinal) && !File.Exists(target))
+            string name = Path.GetFileNameWithoutExtension(link);
+            if (new FileInfo(link).LinkTarget is { } target && target.StartsWith(logsRoot + "/", StringComparison.Ordinal) && !File.Exists(target)
+                && !alive.Contains(name[(name.LastIndexOf('-') + 1)..]))
             {
                 File.Delete(link);
             }

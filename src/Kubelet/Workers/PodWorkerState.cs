@@ -20,7 +20,13 @@ public enum PodWorkPhase
 /// <param name="Reason">status.reason.</param>
 /// <param name="Message">status.message.</param>
 /// <param name="Grace">Overrides the pod's grace period.</param>
-public sealed record PodKill(string Reason, string Message, TimeSpan? Grace);
+public sealed record PodKill(string Reason, string Message, TimeSpan? Grace)
+{
+    /// <summary>An eviction: once it has ended nothing of it stays on the node, its object's presence notwithstanding.</summary>
+    public bool Evicts { get; init; }
+    /// <summary>A condition the status gets, such as DisruptionTarget; null: none.</summary>
+    public PodCondition? Condition { get; init; }
+}
 
 /// <summary>What a worker knows about where its pod stands. Immutable; <see cref="Apply"/> and <see cref="Advance"/> make the next one.</summary>
 public sealed record PodWorkerState

@@ -253,8 +253,15 @@ internal sealed partial class KubeletComposition : IAsyncDisposable
         _loops.Add(token => RunSourcesAsync(merger, api, heartbeat, nodeInfo, pleg, loggers, token));
         _loops.Add(_loop.RunAsync);
         _loops.Add(housekeeper.RunAsync);
-        var garbage = new ContainerGarbageCollector(runtime, paths, blocking, settings.DeadContainersPerContainer, loggers.CreateLogger<ContainerGarbageCollector>());
-        _loops.Add(token => CollectGarbageAsync(garbage, podRuntime, uid => !(merger.AllReady && loop.Idle) || workers.StateOf(uid) is not null, token));
+        CounterFamily collected = metrics.Counter("kubelet_image_garbage_collected_total", "Total number of images garbage collected by the kubelet, whether through disk usage or image age.", "reason");
+        var imageGarbage = Own(new ImageGarbageCollector(
+            runtime, images, settings.ImageGarbage,
+            new ImageGarbageNeeds(token => NodeGarbage.ImageSpaceAsync(images, blocking, token), () => cache.All, _nodeEvents.Record, reason => collected.With(reason).Increment()) { PullRecords = pullRecords },
+            time, loggers.CreateLogger<ImageGarbageCollector>()));
+        var garbage = new NodeGarbage(
+            new ContainerGarbageCollector(runtime, paths, blocking, settings.DeadContainers, time, loggers.CreateLogger<ContainerGarbageCollector>()), imageGarbage, podRuntime,
+            uid => merger.AllReady && loop.Idle ? NodeGarbage.ClaimOf(workers.StateOf(uid)) : PodClaim.Wanted, _nodeEvents, time, _logger);
+        _loops.Add(token => RunWhenRuntimeAnswersAsync(garbage.RunAsync, token));
         var rotator = new ContainerLogRotator(
             runtime, () => RunningLogs(cache), settings.LogRotation, blocking, time, loggers.CreateLogger<ContainerLogRotator>());
         _loops.Add(token => RunWhenRuntimeAnswersAsync(rotator.RunAsync, token));
@@ -360,22 +367,6 @@ internal sealed partial class KubeletComposition : IAsyncDisposable
         }
 
         await (sources.Count == 0 ? Task.Delay(Timeout.InfiniteTimeSpan, _time, cancellationToken) : await Task.WhenAny(sources));
-    }
-
-    private async Task CollectGarbageAsync(ContainerGarbageCollector garbage, IPodRuntime runtime, Func<PodUid, bool> exists, CancellationToken cancellationToken)
-    {
-        using var minute = new PeriodicTimer(TimeSpan.FromMinutes(1), _time);
-        while (await minute.WaitForNextTickAsync(cancellationToken))
-        {
-            try
-            {
-                await garbage.CollectAsync(await runtime.ListPodsAsync(cancellationToken), exists, cancellationToken);
-            }
-            catch (Exception e) when (e is not OperationCanceledException)
-            {
-                LogGarbage(e.Message);
-            }
-        }
     }
 
     private static IEnumerable<RunningLog> RunningLogs(PodStatusCache cache) => cache.All.SelectMany(p => p.Containers)
@@ -541,9 +532,6 @@ internal sealed partial class KubeletComposition : IAsyncDisposable
 
     [LoggerMessage(1004, LogLevel.Warning, "Image pulls of an earlier life could not be looked up, their images have to be pulled again by those who use them: {Error}")]
     private partial void LogPulls(string error);
-
-    [LoggerMessage(1003, LogLevel.Debug, "Dead containers could not be listed, the next pass is in a minute: {Error}")]
-    private partial void LogGarbage(string error);
 
     [LoggerMessage(1005, LogLevel.Warning, "The pods' common limit is not in force, it is tried again each minute: {Error}")]
     private partial void LogNotEnforced(string error);

@@ -45,8 +45,10 @@ internal sealed record KubeletSettings
     public Uri? StaticPodUrl { get; init; }
     public IReadOnlyDictionary<string, IReadOnlyList<string>> StaticPodUrlHeaders { get; init; } = new Dictionary<string, IReadOnlyList<string>>();
     public TimeSpan HttpCheckFrequency { get; init; } = TimeSpan.FromSeconds(20);
-    /// <summary>Dead attempts kept of each container.</summary>
-    public int DeadContainersPerContainer { get; init; } = 1;
+    /// <summary>Dead containers kept.</summary>
+    public DeadContainerPolicy DeadContainers { get; init; } = DeadContainerPolicy.Default;
+    /// <summary>When images are removed.</summary>
+    public ImageGarbagePolicy ImageGarbage { get; init; } = ImageGarbagePolicy.Default;
     /// <summary>How container logs are rotated.</summary>
     public LogRotationPolicy LogRotation { get; init; } = LogRotationPolicy.Default;
     /// <summary>failSwapOn.</summary>

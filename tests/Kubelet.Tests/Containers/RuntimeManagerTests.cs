@@ -109,8 +109,8 @@ public sealed class RuntimeManagerTests
         f.Fake.ExitContainer(f.Fake.Containers.Single().Status.Id, 1);
         await f.PassAsync(pod);
         f.Fake.ExitContainer(f.Fake.Containers.Single(c => c.Status.State == Cri.V1.ContainerState.ContainerRunning).Status.Id, 1);
-        var collector = new ContainerGarbageCollector(f.Runtime, f.Paths, f.Work, 1, NullLogger<ContainerGarbageCollector>.Instance);
-        await collector.CollectAsync(await f.Manager.ListPodsAsync(default), _ => true, default);
+        var collector = new ContainerGarbageCollector(f.Runtime, f.Paths, f.Work, DeadContainerPolicy.Default, TimeProvider.System, NullLogger<ContainerGarbageCollector>.Instance);
+        await collector.CollectAsync(await f.Manager.ListPodsAsync(default), _ => PodClaim.Wanted, endedToo: false, default);
         Assert.Equal(1u, Assert.Single(f.Fake.Containers).Status.Metadata.Attempt);
         Assert.Equal(sandbox, Assert.Single(f.Fake.Sandboxes).Status.Id);
         Assert.False(File.Exists(Path.Combine(f.Paths.PodLogFolder(pod.Ref), "main", "0.log")));
