@@ -1,6 +1,5 @@
 using NodeAgent.Kubelet.Pleg;
 using NodeAgent.Kubelet.Pods;
-using NodeAgent.Kubelet.Sync;
 
 namespace NodeAgent.Kubelet.Containers;
 

@@ -3,7 +3,6 @@ using Microsoft.Extensions.Logging;
 using NodeAgent.Cri;
 using NodeAgent.Kubelet.Pleg;
 using NodeAgent.Kubelet.Pods;
-using NodeAgent.Kubelet.Sync;
 using NodeAgent.Kubelet.Volumes;
 using NodeAgent.Linux.Files;
 using NodeAgent.Linux.Syscalls;

@@ -1,6 +1,5 @@
 using System.Collections.Immutable;
 using NodeAgent.Kubelet.Pods;
-using NodeAgent.Kubelet.Sync;
 
 namespace NodeAgent.Kubelet.Pleg;
 

@@ -49,12 +49,6 @@ public sealed record PodSyncResult
     public bool Succeeded => Error is null && ResizeError is null && Waiting.IsEmpty;
 }
 
-/// <summary>A pod as the runtime lists it (labels only; no per-container status call).</summary>
-/// <param name="Pod">From the CRI labels.</param>
-/// <param name="Sandboxes">Newest first.</param>
-/// <param name="Containers">Newest first; fields that a list does not give are default.</param>
-public sealed record RuntimePodListing(PodRef Pod, ImmutableArray<RuntimeSandboxStatus> Sandboxes, ImmutableArray<RuntimeContainerStatus> Containers);
-
 /// <summary>The pod-level view of the container runtime: what workers and PLEG need of it. Implemented in Containers.</summary>
 public interface IPodRuntime
 {

@@ -1,7 +1,6 @@
 using NodeAgent.Kubelet.Containers;
 using NodeAgent.Kubelet.Pleg;
 using NodeAgent.Kubelet.Pods;
-using NodeAgent.Kubelet.Sync;
 using static NodeAgent.Kubelet.Tests.Sync.RuntimeStates;
 using State = NodeAgent.Kubelet.Pleg.RuntimeContainerState;
 
