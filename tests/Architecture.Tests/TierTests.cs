@@ -13,7 +13,7 @@ public sealed class TierTests
         "Certificates.ManagedServingCertificate → Server", "Certificates.NodeCertificates → Server", "Cleanup.Housekeeper → Sync",
         "Cleanup.Housekeeper → Workers", "Cleanup.HousekeepingParts → Sync", "Cleanup.HousekeepingParts → Workers",
         "Containers.ContainerConfigBuilder → Sync", "Containers.ContainerRequest → Sync", "Containers.RuntimeManager → Sync",
-        "Containers.RuntimeObserver → Sync", "Pleg.PodLifecycleEventGenerator → Sync",
+        "Pleg.PodLifecycleEventGenerator → Sync",
         "Status.ContainerStatusBuilder → Sync", "Status.PodStatusInputs → Sync", "Watching.ProxyWatches → Tracking",
         "Health.ProxyMetrics → Proxiers", "Tracking.ProxyState → Health",
     ];

@@ -7,7 +7,6 @@ using NodeAgent.Cri.V1;
 using NodeAgent.Kubelet.Logs;
 using NodeAgent.Kubelet.Pleg;
 using NodeAgent.Kubelet.Pods;
-using NodeAgent.Kubelet.Sync;
 using NodeAgent.Linux.Files;
 using NodeAgent.Linux.Syscalls;
 using ContainerId = NodeAgent.Kubelet.Pods.ContainerId;
