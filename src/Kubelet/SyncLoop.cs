@@ -14,7 +14,7 @@ namespace NodeAgent.Kubelet;
 /// </summary>
 public sealed partial class SyncLoop(PodManager pods, PodWorkers workers, StatusManager statuses, Action beat, ILogger<SyncLoop> logger)
 {
-    private readonly Channel<PodUpdate> _updates = Channel.CreateUnbounded<PodUpdate>(new UnboundedChannelOptions { SingleReader = true });
+    private readonly Channel<Entry> _entries = Channel.CreateUnbounded<Entry>(new UnboundedChannelOptions { SingleReader = true });
     private int _queued;
 
     /// <summary>Raised when a pod left its source.</summary>
@@ -24,10 +24,14 @@ public sealed partial class SyncLoop(PodManager pods, PodWorkers workers, Status
     public event Action<Pod>? Handled;
 
     /// <summary>Takes an update; never blocks.</summary>
-    public void Post(PodUpdate update)
+    public void Post(PodUpdate update) => Post(new Entry(update, null));
+
+    /// <summary>Completes once everything posted until now has been handled.</summary>
+    public Task CaughtUpAsync()
     {
-        Interlocked.Increment(ref _queued);
-        _updates.Writer.TryWrite(update);
+        var reached = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        Post(new Entry(null, reached));
+        return reached.Task;
     }
 
     /// <summary>Wakes a pod's worker.</summary>
@@ -50,10 +54,15 @@ public sealed partial class SyncLoop(PodManager pods, PodWorkers workers, Status
     {
         try
         {
-            await foreach (PodUpdate update in _updates.Reader.ReadAllAsync(cancellationToken))
+            await foreach (Entry entry in _entries.Reader.ReadAllAsync(cancellationToken))
             {
-                Handle(update);
-                Handled?.Invoke(update.Pod);
+                if (entry.Update is { } update)
+                {
+                    Handle(update);
+                    Handled?.Invoke(update.Pod);
+                }
+
+                entry.Reached?.SetResult();
                 Interlocked.Decrement(ref _queued);
                 beat();
             }
@@ -61,6 +70,12 @@ public sealed partial class SyncLoop(PodManager pods, PodWorkers workers, Status
         catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
         {
         }
+    }
+
+    private void Post(Entry entry)
+    {
+        Interlocked.Increment(ref _queued);
+        _entries.Writer.TryWrite(entry);
     }
 
     private void Handle(PodUpdate update)
@@ -109,4 +124,7 @@ public sealed partial class SyncLoop(PodManager pods, PodWorkers workers, Status
 
     [LoggerMessage(2001, LogLevel.Debug, "Pod {Pod} left its source")]
     private partial void LogRemoved(PodRef pod);
+
+    /// <summary>An update, or a mark that is told when it is reached.</summary>
+    private readonly record struct Entry(PodUpdate? Update, TaskCompletionSource? Reached);
 }

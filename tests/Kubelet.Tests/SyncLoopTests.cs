@@ -30,6 +30,26 @@ public sealed class SyncLoopTests
         await running;
     }
 
+    [Fact]
+    public async Task It_has_caught_up_only_once_all_that_was_posted_before_is_handled()
+    {
+        using var stop = new CancellationTokenSource();
+        var time = new FakeTimeProvider();
+        var pods = new PodManager();
+        var workers = new PodWorkers(new NoSyncer(), _ => false, time, NullLogger<PodWorkers>.Instance, stop.Token);
+        var statuses = new StatusManager(new NoWriter(), pods, _ => false, time, NullLogger<StatusManager>.Instance, stop.Token);
+        var loop = new SyncLoop(pods, workers, statuses, () => { }, NullLogger<SyncLoop>.Instance);
+        loop.Post(new PodUpdate(PodUpdateKind.Add, TestPods.Pod("first")));
+        loop.Post(new PodUpdate(PodUpdateKind.Add, TestPods.Pod("second")));
+        Task caughtUp = loop.CaughtUpAsync();
+        Assert.False(caughtUp.IsCompleted);
+        Task running = loop.RunAsync(stop.Token);
+        await caughtUp.WaitAsync(TimeSpan.FromSeconds(20));
+        Assert.Equal(["first", "second"], pods.All.Select(pod => pod.Metadata.Name).Order());
+        await stop.CancelAsync();
+        await running;
+    }
+
     private sealed class NoSyncer : IPodSyncer
     {
         public Task<PodPassResult> SyncAsync(Pod pod, CancellationToken cancellationToken) => Task.FromResult(new PodPassResult(PodPassOutcome.Done));

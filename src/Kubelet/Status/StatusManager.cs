@@ -46,10 +46,13 @@ public sealed partial class StatusManager(
     public PodStatus? Get(PodUid uid) => _entries.GetValueOrDefault(uid)?.Status;
 
     /// <summary>Sets a pod's status; a change is sent soon.</summary>
-    public void Set(Pod pod, PodStatus status)
+    /// <param name="pod">The pod.</param>
+    /// <param name="status">Its status.</param>
+    /// <param name="final">No container can run any more: a terminal phase that was held back goes out, even where nothing else changed.</param>
+    public void Set(Pod pod, PodStatus status, bool final = false)
     {
         Entry entry = _entries.GetOrAdd(pod.Uid, _ => new Entry(this));
-        entry.Set(pod, PodStatusMerge.Normalize(status));
+        entry.Set(pod, PodStatusMerge.Normalize(status), final);
     }
 
     /// <summary>Nothing of the pod is left on this node: its API object is deleted once its last status is written.</summary>
@@ -88,6 +91,7 @@ public sealed partial class StatusManager(
         private Pod? _pod;
         private long _version;
         private long _written;
+        private bool _final;
         private bool _finish;
         private bool _deleted;
         private bool _running;
@@ -102,12 +106,14 @@ public sealed partial class StatusManager(
 
         public PodStatus? Status { get; private set; }
 
-        public void Set(Pod pod, PodStatus status)
+        public void Set(Pod pod, PodStatus status, bool final)
         {
             lock (_lock)
             {
                 _pod = Newest(pod);
-                if (Status is not null && PodStatusMerge.Same(Status, status))
+                bool first = final && !_final;
+                _final |= final;
+                if (!first && Status is not null && PodStatusMerge.Same(Status, status))
                 {
                     return;
                 }

@@ -243,7 +243,11 @@ public sealed partial class PodSyncer(PodSyncParts parts, PodSyncSurroundings no
 
         // What ended in an earlier life of the agent has its last status already.
         bool told = node.Statuses.Get(pod.Uid) is null && pod.Status.Phase is "Failed" or "Succeeded" && !pod.Status.ContainerStatuses.Any(s => s.State?.Running is not null);
-        if (memory.Rejection is null && !told)
+        if (memory.Rejection is not null)
+        {
+            node.Statuses.Set(pod, node.Statuses.StatusOf(pod), final: true);
+        }
+        else if (!told)
         {
             Publish(pod, memory, observed);
         }
@@ -344,7 +348,7 @@ public sealed partial class PodSyncer(PodSyncParts parts, PodSyncSurroundings no
         });
         if (PodMemory.Known(pod))
         {
-            node.Statuses.Set(pod, status);
+            node.Statuses.Set(pod, status, memory.Finalised);
         }
 
         return status;

@@ -164,7 +164,7 @@ internal sealed partial class KubeletComposition : IAsyncDisposable
 
         // The pods' way.
         AllocationManager? allocations = null;
-        PodSourceMerger? sources = null;
+        Task takenOver = Task.CompletedTask;
         var admission = Own(new NodeAdmission(
             PodAdmission.Default(node, new SysctlAllowlist(host.KernelVersion(), settings.AllowedUnsafeSysctls), settings.AdmissionFeatures),
             new NodeAdmissionParts(
@@ -175,12 +175,12 @@ internal sealed partial class KubeletComposition : IAsyncDisposable
             new AllocationParts(
                 allocated, actuated, new ResizeConditions(time), pods, podEvents, admission.RejectAsync,
                 new ResizeOptions(settings.CpuManagerPolicy, settings.MemoryManagerPolicy, limits.MaySwap)),
-            () => sources?.AllReady == true, time, loggers.CreateLogger<AllocationManager>());
+            () => takenOver.IsCompleted, time, loggers.CreateLogger<AllocationManager>());
         allocations.Decided += uid => workers!.Wake(uid);
         _loops.Add(allocations.RunAsync);
         _loops.Add(async token =>
         {
-            await sources!.WhenAllReady.WaitAsync(token);
+            await takenOver.WaitAsync(token);
             allocations.RetryPending();
             await Task.Delay(Timeout.InfiniteTimeSpan, time, token);
         });
@@ -194,16 +194,17 @@ internal sealed partial class KubeletComposition : IAsyncDisposable
         SyncLoop? loop = null;
         List<PodSourceKind> kinds = [.. api is null ? [] : new[] { PodSourceKind.Api }, .. settings.StaticPodPath is null ? [] : new[] { PodSourceKind.File },
             .. settings.StaticPodUrl is null ? [] : new[] { PodSourceKind.Http }];
-        var merger = sources = new PodSourceMerger(kinds, u => loop!.Post(u), p => LogDuplicate(p.Ref));
+        var merger = new PodSourceMerger(kinds, u => loop!.Post(u), p => LogDuplicate(p.Ref));
         LoopProgress? syncProgress = null;
         _loop = loop = new SyncLoop(pods, workers, statuses, () => syncProgress?.Beat(), loggers.CreateLogger<SyncLoop>());
+        takenOver = TakenOverAsync(merger, loop);
         syncProgress = Own(watchdog.Register("sync loop", SyncLoopLimit, () => loop.Idle));
         LoopProgress dispatch = Own(watchdog.Register("worker dispatch", SyncLoopLimit, () => workers.Dispatch.Idle));
         workers.Dispatch.Progress += dispatch.Beat;
         // Without an answering runtime there is nothing to list: that is the node's NotReady, not a reason to restart the agent.
         LoopProgress relists = Own(watchdog.Register("PLEG", PlegLimit, () => _runtimeState.State.RuntimeErrors(time).Any()));
         var housekeeper = new Housekeeper(
-            new HousekeepingParts(workers, cache, podRuntime, volumes, podCgroups, paths, blocking, time), () => kinds.Count > 0 && merger.AllReady && loop.Idle, loggers.CreateLogger<Housekeeper>());
+            new HousekeepingParts(workers, cache, podRuntime, volumes, podCgroups, paths, blocking, time), () => takenOver.IsCompleted && loop.Idle, loggers.CreateLogger<Housekeeper>());
 
         // Who wakes whom.
         pleg.PodChanged += uid =>
@@ -224,7 +225,7 @@ internal sealed partial class KubeletComposition : IAsyncDisposable
         if (api is not null)
         {
             var mirrors = new MirrorPodController(
-                new MirrorPodClient(api), new MirrorPodView(pods, () => nodeInfo.Current, node, workers.UnfinishedStaticPods, () => merger.AllReady),
+                new MirrorPodClient(api), new MirrorPodView(pods, () => nodeInfo.Current, node, workers.UnfinishedStaticPods, () => takenOver.IsCompleted),
                 time, loggers.CreateLogger<MirrorPodController>());
             loop.Handled += mirrors.Observe;
             workers.PodFinished += mirrors.Finished;
@@ -233,7 +234,7 @@ internal sealed partial class KubeletComposition : IAsyncDisposable
             _loops.Add(mirrors.RunAsync);
             _loops.Add(async token =>
             {
-                await merger.WhenAllReady.WaitAsync(token);
+                await takenOver.WaitAsync(token);
                 mirrors.RequestAll();
                 await Task.Delay(Timeout.InfiniteTimeSpan, time, token);
             });
@@ -260,7 +261,7 @@ internal sealed partial class KubeletComposition : IAsyncDisposable
             time, loggers.CreateLogger<ImageGarbageCollector>()));
         var garbage = new NodeGarbage(
             new ContainerGarbageCollector(runtime, paths, blocking, settings.DeadContainers, time, loggers.CreateLogger<ContainerGarbageCollector>()), imageGarbage, podRuntime,
-            uid => merger.AllReady && loop.Idle ? NodeGarbage.ClaimOf(workers.StateOf(uid)) : PodClaim.Wanted, _nodeEvents, time, _logger);
+            uid => takenOver.IsCompleted && loop.Idle ? NodeGarbage.ClaimOf(workers.StateOf(uid)) : PodClaim.Wanted, _nodeEvents, time, _logger);
         _loops.Add(token => RunWhenRuntimeAnswersAsync(garbage.RunAsync, token));
         var rotator = new ContainerLogRotator(
             runtime, () => RunningLogs(cache), settings.LogRotation, blocking, time, loggers.CreateLogger<ContainerLogRotator>());
@@ -325,6 +326,13 @@ internal sealed partial class KubeletComposition : IAsyncDisposable
         {
             LogLimit("maxOpenFiles", _settings.MaxOpenFiles, files);
         }
+    }
+
+    /// <summary>Completes once every source has delivered and the loop has handled all of it: only then is what no source wants an orphan.</summary>
+    private static async Task TakenOverAsync(PodSourceMerger merger, SyncLoop loop)
+    {
+        await merger.WhenAllReady;
+        await loop.CaughtUpAsync();
     }
 
     private async Task RunSourcesAsync(
