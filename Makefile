@@ -8,7 +8,7 @@ OUTPUT ?= out/$(RID)
 VERSION := $(shell sed -n 's:.*<Version>\(.*\)</Version>.*:\1:p' Directory.Build.props)
 DEB_ARCH = $(if $(filter linux-arm64,$(RID)),arm64,amd64)
 
-.PHONY: build test test-unit test-guest demo demo-down conformance bench bench-quick format publish deb clean
+.PHONY: build test test-unit test-guest demo demo-down conformance bench bench-quick bench-services format publish deb clean
 
 ## build: everything, warnings are errors
 build:
@@ -47,6 +47,11 @@ bench: publish
 ## bench-quick: the same with 30 pods and one run
 bench-quick:
 	$(MAKE) bench BENCH="--pods 30 --runs 1 --single 3 --rest 10"
+
+## bench-services: Services by this agent's proxy and by the Go kube-proxy in turn, iptables and nftables mode, in namespaces (sudo; 20 minutes)
+bench-services: publish
+	$(DOTNET) build bench/Bench/Bench.csproj -c $(CONFIGURATION) --nologo -v q
+	NODE_AGENT_BINARY=$(CURDIR)/$(OUTPUT)/node-agent $(DOTNET) bench/Bench/bin/$(CONFIGURATION)/net10.0/Bench.dll services --json out/bench-services.json $(BENCH)
 
 ## format: fails where the layout of a file is not that of .editorconfig
 format:

@@ -23,10 +23,10 @@ internal static class Measures
     }
 
     /// <summary>The table: a row for each measure, a column for each subject, then ours against each other.</summary>
-    internal static string Table(IReadOnlyList<string> subjects, IReadOnlyDictionary<string, List<Dictionary<string, double>>> runs)
+    internal static string Table(IReadOnlyList<string> subjects, IReadOnlyDictionary<string, List<Dictionary<string, double>>> runs, IReadOnlyList<string>? order = null)
     {
         StringBuilder text = new();
-        text.Append("| ").Append("medians".PadRight(40));
+        text.Append("| ").Append("medians".PadRight(42));
         foreach (string subject in subjects)
         {
             text.Append(" | ").Append(subject.PadLeft(13));
@@ -38,7 +38,7 @@ internal static class Measures
         }
 
         text.AppendLine(" |");
-        text.Append('|').Append('-', 42);
+        text.Append('|').Append('-', 44);
         foreach (string _ in subjects)
         {
             text.Append('|').Append('-', 14).Append(':');
@@ -50,10 +50,10 @@ internal static class Measures
         }
 
         text.AppendLine("|");
-        foreach (string measure in Order)
+        foreach (string measure in order ?? Order)
         {
             double[] medians = [.. subjects.Select(subject => Median(runs[subject].Where(run => run.ContainsKey(measure)).Select(run => run[measure])))];
-            text.Append("| ").Append(measure.PadRight(40));
+            text.Append("| ").Append(measure.PadRight(42));
             foreach (double median in medians)
             {
                 text.Append(" | ").Append(Show(median, "0.00").PadLeft(13));

@@ -1,7 +1,13 @@
 using System.Globalization;
 using NodeAgent.Bench;
+using NodeAgent.Bench.Services;
 
 // bench pods [--pods N] [--runs N] [--single N] [--rest SECONDS] [--json FILE]
+if (args is ["services", .. string[] more])
+{
+    return await ServicesBench.MainAsync(more);
+}
+
 if (args is not ["pods", .. string[] rest] || rest.Length % 2 != 0)
 {
     return Usage();
@@ -51,5 +57,6 @@ catch (Exception e)
 static int Usage()
 {
     Console.Error.WriteLine("usage: bench pods [--pods N] [--runs N] [--single N] [--rest SECONDS] [--json FILE]");
+    Console.Error.WriteLine($"       bench {ServicesBenchOptions.Usage}");
     return 2;
 }

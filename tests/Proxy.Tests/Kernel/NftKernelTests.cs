@@ -1,3 +1,4 @@
+using NodeAgent.Harness.Networks;
 using Microsoft.Extensions.Logging.Abstractions;
 using NodeAgent.Linux.Netlink;
 using NodeAgent.Linux.Netlink.NfTables;

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using Microsoft.Extensions.Logging.Abstractions;
+using NodeAgent.Harness.Networks;
 using NodeAgent.Kubernetes.Objects;
 using NodeAgent.Linux.Netlink;
 using NodeAgent.Proxy.Conntrack;

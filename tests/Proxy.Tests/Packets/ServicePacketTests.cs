@@ -1,3 +1,4 @@
+using NodeAgent.Harness.Networks;
 using NodeAgent.Proxy.LocalTraffic;
 using NodeAgent.Proxy.Tracking;
 

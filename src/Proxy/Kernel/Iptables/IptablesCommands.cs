@@ -34,7 +34,7 @@ public sealed class IptablesCommands(IPFamily family, TimeSpan timeout, string b
     private readonly string _program = (family == IPFamily.IPv4 ? "iptables" : "ip6tables") + (backend.Length > 0 ? "-" + backend : "");
 
     /// <summary>Program and arguments put before each call, e.g. to enter a network namespace.</summary>
-    internal IReadOnlyList<string> Through { get; init; } = [];
+    public IReadOnlyList<string> Through { get; init; } = [];
 
     /// <inheritdoc/>
     public Task<string> SaveAsync(string? table, CancellationToken cancellationToken) =>

@@ -5,15 +5,16 @@ using System.Runtime.InteropServices;
 using System.Text;
 using Microsoft.Win32.SafeHandles;
 
-namespace NodeAgent.Proxy.Tests.Packets;
+namespace NodeAgent.Harness.Networks;
 
 /// <summary>An own network namespace with sockets made in it by this process.</summary>
-internal sealed partial class NetworkNamespace : IDisposable
+public sealed partial class NetworkNamespace : IDisposable
 {
     private const int CloneNewNet = 0x40000000;
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(2.5);
     private readonly List<Socket> _servers = [];
 
+    /// <summary>Makes it; its loopback is up.</summary>
     public NetworkNamespace(string name)
     {
         Name = name;
@@ -23,8 +24,10 @@ internal sealed partial class NetworkNamespace : IDisposable
         Ip("link set lo up");
     }
 
+    /// <summary>Its name for ip netns.</summary>
     public string Name { get; }
 
+    /// <summary>Runs a program to its end; answers its output.</summary>
     public static string Run(params string[] command)
     {
         using Process process = Process.Start(new ProcessStartInfo(command[0], command[1..]) { RedirectStandardOutput = true, RedirectStandardError = true })!;
@@ -33,8 +36,10 @@ internal sealed partial class NetworkNamespace : IDisposable
         return process.ExitCode == 0 ? output : throw new InvalidOperationException($"{string.Join(' ', command)}: {error}");
     }
 
+    /// <summary>Runs ip(8) in it.</summary>
     public string Ip(string arguments) => Run(["ip", "-n", Name, .. arguments.Split(' ')]);
 
+    /// <summary>Runs a program in it.</summary>
     public string Exec(params string[] command) => Run(["ip", "netns", "exec", Name, .. command]);
 
     /// <summary>Answers each connection and each datagram with the server's name and the sender's address.</summary>
@@ -110,6 +115,7 @@ internal sealed partial class NetworkNamespace : IDisposable
         }
     }
 
+    /// <summary>Ends the servers and removes the namespace with its links.</summary>
     public void Dispose()
     {
         foreach (Socket server in _servers)
