@@ -14,7 +14,7 @@ internal static class ServicesBench
 {
     private const string Ours = "node-agent", Go = "kube-proxy (Go)", Lowest = "floor";
     private const int Asked = 1000;
-    private static readonly TimeSpan Longest = TimeSpan.FromMinutes(10), OneTry = TimeSpan.FromMilliseconds(100), MinSyncPeriod = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan Longest = TimeSpan.FromMinutes(10), OneTry = TimeSpan.FromMilliseconds(100), MinSyncPeriod = TimeSpan.FromSeconds(1), Pause = TimeSpan.FromMilliseconds(10);
 
     internal static async Task<int> MainAsync(string[] arguments)
     {
@@ -116,6 +116,8 @@ internal static class ServicesBench
                 {
                     throw new TimeoutException($"Service {i} does not answer");
                 }
+
+                await Task.Delay(Pause, CancellationToken.None);
             }
         });
     }

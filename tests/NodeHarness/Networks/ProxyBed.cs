@@ -43,8 +43,9 @@ public sealed class ProxyBed : IAsyncDisposable
         Node.Exec("sysctl", "-qw", "net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1", "net.ipv4.conf.all.rp_filter=0", "net.ipv4.conf.default.rp_filter=0",
             "net.ipv4.conf.all.send_redirects=0");
         Node.Ip("route add 10.200.0.0/15 via 10.203.0.2");
-        // What no rule takes ends there too, and is answered by nobody.
+        // What no rule takes ends there too, and is refused at once: nothing serves cluster IPs.
         Node.Ip("route add default via 10.203.0.2");
+        Backends.Ip("route add local 10.96.0.0/16 dev lo");
         Backends.Ip("route add local 10.200.0.0/15 dev lo");
         Control = real ? new RealControlPlane(_options, api) : new StandInControlPlane(_options, api);
     }
@@ -118,14 +119,19 @@ public sealed class ProxyBed : IAsyncDisposable
             new JsonObject { ["endpoints"] = Slice(service, addresses)["endpoints"]!.DeepClone() }, "application/merge-patch+json");
 
     /// <summary>Starts a kube-proxy of a mode: ours, or the program given.</summary>
-    public ChildProcess StartProxy(string mode, string? other = null, params string[] more)
+    /// <param name="mode">iptables or nftables.</param>
+    /// <param name="other">A program other than ours.</param>
+    /// <param name="syncPeriod">As a duration, 30s for example.</param>
+    public ChildProcess StartProxy(string mode, string? other = null, string syncPeriod = "30s")
     {
-        string file = Path.Combine(_options.Folder, $"proxy-{mode}.yaml");
+        string file = Path.Combine(_options.Folder, $"proxy-{mode}-{syncPeriod}.yaml");
         string text = $"""
             apiVersion: kubeproxy.config.k8s.io/v1alpha1
             kind: KubeProxyConfiguration
             mode: {mode}
             clusterCIDR: 10.200.0.0/14
+            {mode}:
+              syncPeriod: {syncPeriod}
             clientConnection:
               kubeconfig: "{Control.ProxyKubeconfig}"
             conntrack:
@@ -137,7 +143,7 @@ public sealed class ProxyBed : IAsyncDisposable
         if (!File.Exists(file) || File.ReadAllText(file) != text)
             File.WriteAllText(file, text);
         return Proxy = ChildProcess.Start(_options.Folder, Process, "ip",
-            ["netns", "exec", Node.Name, .. other is null ? [Requirements.AgentProgram, "kube-proxy"] : new[] { other }, "--config", file, "--hostname-override", NodeName, .. more]);
+            ["netns", "exec", Node.Name, .. other is null ? [Requirements.AgentProgram, "kube-proxy"] : new[] { other }, "--config", file, "--hostname-override", NodeName]);
     }
 
     /// <summary>Stops the proxy; its rules stay.</summary>
