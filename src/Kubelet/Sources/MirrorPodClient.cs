@@ -43,16 +43,5 @@ public sealed class MirrorPodClient(IKubernetesClient client) : IMirrorPodClient
     }
 
     /// <inheritdoc/>
-    public async Task DeleteAsync(Pod mirror, CancellationToken cancellationToken)
-    {
-        try
-        {
-            var options = new DeleteOptions { GracePeriodSeconds = 0, Preconditions = new Preconditions { Uid = mirror.Metadata.Uid } };
-            await client.DeleteAsync<Pod>(mirror.Metadata.Namespace, mirror.Metadata.Name ?? "", options, cancellationToken);
-        }
-        catch (ApiException e) when (e.IsNotFound || e.IsConflict)
-        {
-            // Gone, or another of that name lives there: this one is no more.
-        }
-    }
+    public Task DeleteAsync(Pod mirror, CancellationToken cancellationToken) => client.DeletePodObjectAsync(mirror, cancellationToken);
 }

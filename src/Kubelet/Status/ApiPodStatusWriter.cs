@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using NodeAgent.Kubelet.Pods;
 using NodeAgent.Kubernetes.Objects;
 using NodeAgent.Kubernetes.Rest;
 
@@ -43,16 +44,5 @@ public sealed class ApiPodStatusWriter(IKubernetesClient client, Func<Pod, Pod, 
     }
 
     /// <inheritdoc/>
-    public async Task DeleteAsync(Pod pod, CancellationToken cancellationToken)
-    {
-        try
-        {
-            var options = new DeleteOptions { GracePeriodSeconds = 0, Preconditions = new Preconditions { Uid = pod.Metadata.Uid } };
-            await client.DeleteAsync<Pod>(pod.Metadata.Namespace, pod.Metadata.Name ?? "", options, cancellationToken);
-        }
-        catch (ApiException e) when (e.IsNotFound || e.IsConflict)
-        {
-            // Gone, or another pod of that name: either way ours is no more.
-        }
-    }
+    public Task DeleteAsync(Pod pod, CancellationToken cancellationToken) => client.DeletePodObjectAsync(pod, cancellationToken);
 }
