@@ -29,7 +29,11 @@ public sealed record ContainerConfigOptions(ContainerLimitsOptions Limits, DnsOp
 /// <param name="PodIPs">The pod's addresses.</param>
 /// <param name="TargetContainerId">Whose process namespace an ephemeral container joins.</param>
 internal sealed record ContainerRequest(
-    PodSyncRequest Request, ApiContainer Container, Image? Image, string ImageRef, int RestartCount, ImmutableArray<string> PodIPs, string? TargetContainerId);
+    PodSyncRequest Request, ApiContainer Container, Image? Image, string ImageRef, int RestartCount, ImmutableArray<string> PodIPs, string? TargetContainerId)
+{
+    /// <summary>What the runtime handler of the pod can do; null where the runtime does not tell.</summary>
+    public NodeRuntimeHandlerFeatures? Handler { get; init; }
+}
 
 /// <summary>Makes a container's CRI configuration and the files it binds. Source: pkg/kubelet/kuberuntime/kuberuntime_container.go.</summary>
 internal sealed class ContainerConfigBuilder(
@@ -166,6 +170,7 @@ internal sealed class ContainerConfigBuilder(
             ContainerPath = m.MountPath?.StartsWith('/') == true ? m.MountPath : "/" + m.MountPath,
             HostPath = host,
             Readonly = m.ReadOnly == true || volume.ReadOnly,
+            RecursiveReadOnly = RecursiveReadOnly.Resolve(m, request.Handler?.RecursiveReadOnlyMounts == true),
             Propagation = m.MountPropagation switch
             {
                 "HostToContainer" => MountPropagation.PropagationHostToContainer,

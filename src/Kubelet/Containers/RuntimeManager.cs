@@ -45,6 +45,9 @@ public sealed record RuntimeManagerNeeds(
     /// <summary>Whether a pod may use an image that is there already; null: it may (gate KubeletEnsureSecretPulledImages off).</summary>
     public ImagePullRecords? PullRecords { get; init; }
 
+    /// <summary>What a runtime handler can do ("" = default); null where the runtime does not tell.</summary>
+    public Func<string, NodeRuntimeHandlerFeatures?> HandlerFeatures { get; init; } = _ => null;
+
     /// <summary>For resizes; null where running containers keep what they were given.</summary>
     public ResizeNeeds? Resize { get; init; }
 }
@@ -183,6 +186,9 @@ public sealed partial class RuntimeManager : IPodRuntime, IDisposable
         }
     }
 
+    private async Task<NodeRuntimeHandlerFeatures?> HandlerAsync(Pod pod, CancellationToken cancellationToken) =>
+        _needs.HandlerFeatures(pod.Spec.RuntimeClassName is { Length: > 0 } name ? await _needs.RuntimeHandler(name, cancellationToken) : "");
+
     private static string? PodIP(RuntimePodStatus status, ImmutableArray<string> hostIPs) =>
         status.IPs is [var ip, ..] ? ip : status.Sandboxes is [{ HostNetwork: true }, ..] && hostIPs is [var host, ..] ? host : null;
 
@@ -268,9 +274,10 @@ public sealed partial class RuntimeManager : IPodRuntime, IDisposable
         {
             int restarts = await FilesAsync(pod.Uid, () => RestartCount(pod, name, last, request), cancellationToken);
             string? targetId = target is null ? null : request.Status.Find(target)?.Id.Id;
-            built = await _configs.BuildAsync(new ContainerRequest(request, c, image.Image, image.ImageRef, restarts, ips, targetId), cancellationToken);
+            NodeRuntimeHandlerFeatures? handler = c.VolumeMounts.Any(RecursiveReadOnly.IsAsked) ? await HandlerAsync(pod, cancellationToken) : null;
+            built = await _configs.BuildAsync(new ContainerRequest(request, c, image.Image, image.ImageRef, restarts, ips, targetId) { Handler = handler }, cancellationToken);
         }
-        catch (Exception e) when (e is ContainerConfigException or IOException or UnauthorizedAccessException)
+        catch (Exception e) when (e is ContainerConfigException or Kubernetes.Rest.KubernetesException or IOException or UnauthorizedAccessException)
         {
             Fail(pod, name, "CreateContainerConfigError", e.Message, pass);
             return;

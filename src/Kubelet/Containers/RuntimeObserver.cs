@@ -151,6 +151,8 @@ internal sealed class RuntimeObserver(IRuntimeService runtime, BlockingWork work
             Annotations = s.Annotations.ToImmutableDictionary(),
             Resources = s.Resources,
             User = s.User,
+            // Of many only those that tell what the spec does not.
+            Mounts = [.. s.Mounts.Where(m => m.RecursiveReadOnly || m.Image is not null)],
             StopSignal = s.StopSignal,
         };
     }

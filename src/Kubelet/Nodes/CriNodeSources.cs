@@ -61,7 +61,7 @@ public sealed class CriRuntimeStatusSource(IRuntimeService runtime) : IRuntimeSt
     }
 }
 
-/// <summary>Images and their file system from the CRI image service.</summary>
+/// <summary>Images from the CRI image service.</summary>
 /// <param name="images">CRI image service.</param>
 public sealed class CriNodeImages(IImageService images) : INodeImageSource
 {
@@ -70,12 +70,5 @@ public sealed class CriNodeImages(IImageService images) : INodeImageSource
     {
         ListImagesResponse list = await images.ListImagesAsync(new ListImagesRequest(), cancellationToken);
         return [.. list.Images.Select(i => new NodeImage([.. i.RepoDigests], [.. i.RepoTags], (long)i.Size))];
-    }
-
-    /// <inheritdoc/>
-    public async Task<string?> ImageFileSystemAsync(CancellationToken cancellationToken)
-    {
-        ImageFsInfoResponse info = await images.ImageFsInfoAsync(new ImageFsInfoRequest(), cancellationToken);
-        return info.ImageFilesystems.Count > 0 ? info.ImageFilesystems[0].FsId?.Mountpoint : null;
     }
 }

@@ -28,35 +28,6 @@ public sealed class HostObserver(HostInformation host, string rootDirectory, Tim
     public MachineIdentity Identity() => _identity ??= new MachineIdentity(host.MachineId(), host.SystemUuid(), host.BootId(), host.KernelVersion(),
         host.OperatingSystemImage(), HostInformation.GoArchitecture());
 
-    /// <inheritdoc/>
-    public async Task<IReadOnlyDictionary<string, EvictionSignal>> SignalsAsync(string? imageFileSystem, CancellationToken cancellationToken)
-    {
-        MemoryInformation memory = host.Memory();
-        Dictionary<string, EvictionSignal> signals = new()
-        {
-            ["memory.available"] = new EvictionSignal(memory.Total - memory.WorkingSet, memory.Total),
-            ["pid.available"] = new EvictionSignal(host.MaximumPids() - host.RunningPids(), host.MaximumPids()),
-        };
-        FileSystemUsage? root = await UsageAsync(rootDirectory, cancellationToken);
-        Add(signals, "nodefs", root);
-        Add(signals, "imagefs", imageFileSystem is null ? root : await UsageAsync(imageFileSystem, cancellationToken));
-        return signals;
-    }
-
-    private static void Add(Dictionary<string, EvictionSignal> signals, string name, FileSystemUsage? usage)
-    {
-        if (usage is not { } known)
-        {
-            return;
-        }
-
-        signals[name + ".available"] = new EvictionSignal(known.Available, known.Capacity);
-        if (known.Inodes > 0)
-        {
-            signals[name + ".inodesFree"] = new EvictionSignal(known.InodesFree, known.Inodes);
-        }
-    }
-
     private async Task<FileSystemUsage?> UsageAsync(string folder, CancellationToken cancellationToken)
     {
         Task<FileSystemUsage?> asked = _asked.GetOrAdd(folder, Start);

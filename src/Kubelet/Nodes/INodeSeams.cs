@@ -19,14 +19,11 @@ public interface INodeHealth
     IReadOnlyList<string>? VolumesInUse { get; }
 }
 
-/// <summary>Images and their file system, from the runtime's image service.</summary>
+/// <summary>Images, from the runtime's image service.</summary>
 public interface INodeImageSource
 {
     /// <summary>All images. Throws where the runtime does not answer.</summary>
     Task<IReadOnlyList<NodeImage>> ListImagesAsync(CancellationToken cancellationToken);
-
-    /// <summary>Folder of the image file system (first of ImageFsInfo); null where the runtime does not tell.</summary>
-    Task<string?> ImageFileSystemAsync(CancellationToken cancellationToken);
 }
 
 /// <summary>The runtime's answers to Version and Status, as the node needs them.</summary>
@@ -45,11 +42,6 @@ public interface IHostObserver
 
     /// <summary>Identity.</summary>
     MachineIdentity Identity();
-
-    /// <summary>Eviction signals by name, as far as they can be read.</summary>
-    /// <param name="imageFileSystem">Folder of the image file system; null where not known.</param>
-    /// <param name="cancellationToken">Ends the wait.</param>
-    Task<IReadOnlyDictionary<string, EvictionSignal>> SignalsAsync(string? imageFileSystem, CancellationToken cancellationToken);
 }
 
 /// <summary>The addresses of status.addresses that pods' hostIPs have.</summary>

@@ -1,3 +1,4 @@
+using NodeAgent.Kubelet.Eviction;
 using System.Net;
 using NodeAgent.Kubelet.Resources;
 using NodeAgent.Kubernetes.Objects;
@@ -49,8 +50,6 @@ public sealed record NodeOptions
     public NodeReservations Reservations { get; init; } = NodeReservations.None;
     /// <summary>evictionHard, e.g. memory.available → 100Mi.</summary>
     public IReadOnlyDictionary<string, string> EvictionHard { get; init; } = EvictionThresholds.Default;
-    /// <summary>evictionPressureTransitionPeriod.</summary>
-    public TimeSpan PressureTransitionPeriod { get; init; } = TimeSpan.FromMinutes(5);
     /// <summary>status.declaredFeatures: only what is implemented.</summary>
     public IReadOnlyList<string> DeclaredFeatures { get; init; } = [];
 }

@@ -11,7 +11,11 @@ namespace NodeAgent.Kubelet.Nodes;
 /// <param name="Runtime">The runtime's state.</param>
 /// <param name="Images">Images.</param>
 /// <param name="Health">Other parts' health.</param>
-public sealed record NodeStatusSources(IHostObserver Host, IHostNetwork Network, RuntimeStateMonitor Runtime, INodeImageSource Images, INodeHealth Health);
+public sealed record NodeStatusSources(IHostObserver Host, IHostNetwork Network, RuntimeStateMonitor Runtime, INodeImageSource Images, INodeHealth Health)
+{
+    /// <summary>Pressure conditions that hold now.</summary>
+    public Func<IReadOnlyList<string>> Pressures { get; init; } = () => [];
+}
 
 /// <summary>
 /// Registers the Node once and keeps its status: looks every nodeStatusUpdateFrequency and at once when the
@@ -29,18 +33,12 @@ public sealed partial class NodeStatusReporter(
 {
     private const int Tries = 5;
     private static readonly TimeSpan ImagesPeriod = TimeSpan.FromSeconds(30);
-    private readonly NodePressureTracker _pressure = new(EvictionThresholds.Parse(options.EvictionHard), options.PressureTransitionPeriod, time);
     private readonly SemaphoreSlim _wake = new(0, 1);
     private IReadOnlyList<NodeImage>? _images;
-    private string? _imageFileSystem;
     private long _imagesListed;
     private long? _lastReport;
     private TimeSpan _reportDelay;
     private string? _loggedFailure;
-    private IReadOnlyList<string> _pressures = [];
-
-    /// <summary>Pressure conditions that hold now, for admission.</summary>
-    public IReadOnlyList<string> Pressures => Volatile.Read(ref _pressures);
 
     /// <summary>All tries failed, and no refusal was the reason: the other clients' connections may lead nowhere, too.</summary>
     public event Action? ConnectionsDoubtful;
@@ -243,8 +241,6 @@ public sealed partial class NodeStatusReporter(
         RuntimeState runtime = sources.Runtime.State;
         await RefreshImagesAsync(runtime, cancellationToken);
         MachineCapacity capacity = await sources.Host.CapacityAsync(cancellationToken);
-        IReadOnlyDictionary<string, EvictionSignal> signals = await sources.Host.SignalsAsync(_imageFileSystem, cancellationToken);
-        Volatile.Write(ref _pressures, _pressure.Observe(signals));
         return new NodeObservation
         {
             Now = time.GetUtcNow(),
@@ -253,7 +249,7 @@ public sealed partial class NodeStatusReporter(
             Identity = sources.Host.Identity(),
             Runtime = runtime,
             Images = _images,
-            Pressures = _pressures,
+            Pressures = sources.Pressures(),
             ReadyErrors = ReadyErrors(runtime, sources.Health, time),
             VolumesInUse = sources.Health.VolumesInUse,
         };
@@ -288,7 +284,6 @@ public sealed partial class NodeStatusReporter(
         try
         {
             _images = await sources.Images.ListImagesAsync(cancellationToken);
-            _imageFileSystem = await sources.Images.ImageFileSystemAsync(cancellationToken);
             _imagesListed = time.GetTimestamp();
         }
         catch (Exception e) when (e is not OperationCanceledException || !cancellationToken.IsCancellationRequested)

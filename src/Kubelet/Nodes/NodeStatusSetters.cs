@@ -1,3 +1,4 @@
+using NodeAgent.Kubelet.Eviction;
 using NodeAgent.Kubelet.Resources;
 using NodeAgent.Kubernetes.Objects;
 

@@ -13,6 +13,10 @@ public interface IPodEventRecorder
     /// <param name="reason">Upstream's reason.</param>
     /// <param name="message">Text.</param>
     void Record(Pod pod, string? containerName, string type, string reason, string message);
+
+    /// <summary>Records an event about the pod with annotations; a recorder that cannot carry them leaves them out.</summary>
+    void RecordAnnotated(Pod pod, string type, string reason, string message, IReadOnlyDictionary<string, string> annotations) =>
+        Record(pod, null, type, reason, message);
 }
 
 /// <summary>The services a pod's environment may name (node-wide watch; null namespace index is by namespace).</summary>

@@ -10,6 +10,10 @@ public sealed class PodEventRecorder(IEventRecorder recorder) : IPodEventRecorde
     public void Record(Pod pod, string? containerName, string type, string reason, string message) =>
         recorder.Record(Reference(pod, containerName), type, reason, message);
 
+    /// <inheritdoc/>
+    public void RecordAnnotated(Pod pod, string type, string reason, string message, IReadOnlyDictionary<string, string> annotations) =>
+        recorder.RecordAnnotated(Reference(pod, null), type, reason, message, annotations);
+
     private static ObjectReference Reference(Pod pod, string? container) => new()
     {
         ApiVersion = "v1",

@@ -74,7 +74,7 @@ internal static class ContainerStatusBuilder
             },
             Resources = Observed.Resources(inputs.Pod, c, inputs.Actuated(name), previous),
             AllocatedResources = Observed.Allocated(inputs.Pod, name),
-            VolumeMounts = Observed.VolumeMounts(inputs.Pod, name),
+            VolumeMounts = Observed.VolumeMounts(inputs.Pod, name, c),
             User = Observed.User(c),
             // An API server without the gate knows neither field.
             StopSignal = Spec(inputs.Pod, name)?.Lifecycle?.StopSignal is null ? null : StopSignals.Name(c.StopSignal),

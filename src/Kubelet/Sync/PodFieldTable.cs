@@ -30,7 +30,7 @@ internal static class PodFieldTable
         containers[].restartPolicyRules[].exitCodes containers[].startupProbe containers[].stdin containers[].stdinOnce
         containers[].targetContainerName containers[].terminationMessagePath containers[].terminationMessagePolicy containers[].tty
         containers[].volumeMounts[].mountPath containers[].volumeMounts[].mountPropagation containers[].volumeMounts[].name
-        containers[].volumeMounts[].readOnly containers[].volumeMounts[].subPath containers[].volumeMounts[].subPathExpr
+        containers[].volumeMounts[].readOnly containers[].volumeMounts[].recursiveReadOnly containers[].volumeMounts[].subPath containers[].volumeMounts[].subPathExpr
         containers[].workingDir
         containers[].securityContext.allowPrivilegeEscalation containers[].securityContext.appArmorProfile
         containers[].securityContext.capabilities containers[].securityContext.privileged containers[].securityContext.procMount
@@ -55,7 +55,6 @@ internal static class PodFieldTable
     {
         ["hostUsers"] = ["true"],
         ["containers[].restartPolicyRules[].action"] = ["\"Restart\""],
-        ["containers[].volumeMounts[].recursiveReadOnly"] = ["\"Disabled\"", "\"IfPossible\""],
     }.ToFrozenDictionary(StringComparer.Ordinal);
 
     private static FrozenSet<string> Words(string text) =>

@@ -24,8 +24,6 @@ public sealed record PodKill(string Reason, string Message, TimeSpan? Grace)
 {
     /// <summary>An eviction: once it has ended nothing of it stays on the node, its object's presence notwithstanding.</summary>
     public bool Evicts { get; init; }
-    /// <summary>A condition the status gets, such as DisruptionTarget; null: none.</summary>
-    public PodCondition? Condition { get; init; }
 }
 
 /// <summary>What a worker knows about where its pod stands. Immutable; <see cref="Apply"/> and <see cref="Advance"/> make the next one.</summary>

@@ -42,7 +42,7 @@ public sealed partial class EventBroadcaster : IEventRecorder
     public void Record(ObjectReference regarding, string type, string reason, string message, string action = "") =>
         RecordAnnotated(regarding, type, reason, message, null);
 
-    /// <summary>Records an event with annotations.</summary>
+    /// <inheritdoc/>
     public void RecordAnnotated(
         ObjectReference regarding, string type, string reason, string message, IReadOnlyDictionary<string, string>? annotations)
     {

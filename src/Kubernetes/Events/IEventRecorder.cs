@@ -22,4 +22,8 @@ public interface IEventRecorder
     /// <param name="message">The text a user reads; no secrets.</param>
     /// <param name="action">What was done (events.k8s.io/v1 only); empty where the API has none.</param>
     void Record(ObjectReference regarding, string type, string reason, string message, string action = "");
+
+    /// <summary>Records an event with annotations; a recorder that cannot carry them leaves them out.</summary>
+    void RecordAnnotated(ObjectReference regarding, string type, string reason, string message, IReadOnlyDictionary<string, string>? annotations) =>
+        Record(regarding, type, reason, message);
 }

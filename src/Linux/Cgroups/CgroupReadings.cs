@@ -28,6 +28,21 @@ internal static class CgroupReadings
         };
     }
 
+    /// <summary>One figure of a file of names and figures; 0 where it is not there.</summary>
+    public static long Stat(string text, string name)
+    {
+        foreach (ReadOnlySpan<char> line in text.AsSpan().EnumerateLines())
+        {
+            if (line.StartsWith(name, StringComparison.Ordinal) && line.Length > name.Length && line[name.Length] == ' '
+                && long.TryParse(line[(name.Length + 1)..], CultureInfo.InvariantCulture, out long value))
+            {
+                return value;
+            }
+        }
+
+        return 0;
+    }
+
     public static long? Number(string text) => text.Trim() is "max" ? -1
         : long.TryParse(text, NumberStyles.AllowLeadingSign | NumberStyles.AllowLeadingWhite | NumberStyles.AllowTrailingWhite, CultureInfo.InvariantCulture, out long n) ? n : null;
 }

@@ -25,6 +25,14 @@ public interface ICgroupManager
     /// <summary>Bytes of memory the cgroup uses now; null where that cannot be told.</summary>
     long? MemoryUsage(CgroupName name);
 
+    /// <summary>Bytes the cgroup uses that the kernel cannot take back at once; null where that cannot be told.</summary>
+    /// <param name="name">The cgroup.</param>
+    /// <param name="folder">One of its <see cref="ChildFolders"/>; null: itself.</param>
+    long? WorkingSet(CgroupName name, string? folder = null);
+
+    /// <summary>Processes and threads in the cgroup and below; null where that cannot be told.</summary>
+    long? Processes(CgroupName name);
+
     /// <summary>Kills what is inside and removes the cgroup with everything below it. Idempotent.</summary>
     /// <exception cref="CgroupException">Something is left; names the cgroup.</exception>
     Task RemoveAsync(CgroupName name, CancellationToken cancellationToken);
@@ -140,6 +148,13 @@ public sealed class CgroupTree(CgroupMounts mounts, ICgroupFiles files, TimeProv
     /// <summary>Bytes of memory in use; null where the controller does not tell.</summary>
     public long? MemoryUsage(string path) =>
         CgroupReadings.Number(Read(path, "memory", Version == CgroupVersion.V2 ? "memory.current" : "memory.usage_in_bytes"));
+
+    /// <summary>Bytes in use less inactive file pages, as cadvisor counts; null where the controller does not tell.</summary>
+    public long? WorkingSet(string path) => MemoryUsage(path) is { } used
+        ? Math.Max(0, used - CgroupReadings.Stat(Read(path, "memory", "memory.stat"), Version == CgroupVersion.V2 ? "inactive_file" : "total_inactive_file")) : null;
+
+    /// <summary>Processes and threads; null where the controller does not tell.</summary>
+    public long? ProcessCount(string path) => CgroupReadings.Number(Read(path, "pids", "pids.current"));
 
     /// <summary>Names of the folders directly below, over all hierarchies.</summary>
     public IReadOnlyList<string> ChildFolders(string path) =>

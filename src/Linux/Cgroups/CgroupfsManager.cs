@@ -32,6 +32,12 @@ public sealed class CgroupfsManager(CgroupTree tree) : ICgroupManager
     public long? MemoryUsage(CgroupName name) => tree.MemoryUsage(Path(name));
 
     /// <inheritdoc/>
+    public long? WorkingSet(CgroupName name, string? folder = null) => tree.WorkingSet(folder is null ? Path(name) : $"{Path(name)}/{folder}");
+
+    /// <inheritdoc/>
+    public long? Processes(CgroupName name) => tree.ProcessCount(Path(name));
+
+    /// <inheritdoc/>
     public Task RemoveAsync(CgroupName name, CancellationToken cancellationToken) => tree.RemoveAsync(Path(name), cancellationToken);
 
     /// <inheritdoc/>

@@ -69,6 +69,12 @@ public sealed class SystemdCgroupManager(CgroupTree tree, ISystemdUnits systemd)
     public long? MemoryUsage(CgroupName name) => tree.MemoryUsage(Path(name));
 
     /// <inheritdoc/>
+    public long? WorkingSet(CgroupName name, string? folder = null) => tree.WorkingSet(folder is null ? Path(name) : $"{Path(name)}/{folder}");
+
+    /// <inheritdoc/>
+    public long? Processes(CgroupName name) => tree.ProcessCount(Path(name));
+
+    /// <inheritdoc/>
     public async Task RemoveAsync(CgroupName name, CancellationToken cancellationToken)
     {
         string path = Path(name);

@@ -10,6 +10,7 @@ using NodeAgent.Kubelet.Allocation;
 using NodeAgent.Kubelet.Certificates;
 using NodeAgent.Kubelet.Cleanup;
 using NodeAgent.Kubelet.Containers;
+using NodeAgent.Kubelet.Eviction;
 using NodeAgent.Kubelet.Images;
 using NodeAgent.Kubelet.Logs;
 using NodeAgent.Kubelet.Nodes;
@@ -149,15 +150,17 @@ internal sealed partial class KubeletComposition : IAsyncDisposable
             {
                 Credentials = new ImageCredentials(settings.ImageCredentials, api, time, loggers.CreateLogger<ImageCredentials>()),
                 PullRecords = pullRecords,
+                HandlerFeatures = handler => _runtimeState.State.Handlers.FirstOrDefault(h => h.Name == handler)?.Features,
                 Resize = new ResizeNeeds(actuated, podCgroups),
             },
             time, loggers.CreateLogger<RuntimeManager>()));
         var pleg = new PodLifecycleEventGenerator(podRuntime, cache, RelistOptions.Default, time, loggers.CreateLogger<PodLifecycleEventGenerator>());
 
         // Node status and lease.
+        EvictionManager? eviction = null;
         var reporter = heartbeat is null ? null : new NodeStatusReporter(
             heartbeat, settings.Node,
-            new NodeStatusSources(new HostObserver(host, settings.Node.RootDirectory, time), network, _runtimeState, new CriNodeImages(images), new NodeHealth(pleg)),
+            new NodeStatusSources(new HostObserver(host, settings.Node.RootDirectory, time), network, _runtimeState, new CriNodeImages(images), new NodeHealth(pleg)) { Pressures = () => eviction!.Conditions },
             nodeInfo, _nodeEvents, time, loggers.CreateLogger<NodeStatusReporter>());
         MachineCapacity capacity = new HostObserver(host, settings.Node.RootDirectory, time).CapacityAsync(CancellationToken.None).GetAwaiter().GetResult();
         _qos = new QosContainerManager(cgroups, settings.Cgroups, CgroupSupport.InternalCapacity(NodeRegistration.Capacity(settings.Node, capacity), host.MaximumPids()));
@@ -165,11 +168,12 @@ internal sealed partial class KubeletComposition : IAsyncDisposable
         // The pods' way.
         AllocationManager? allocations = null;
         Task takenOver = Task.CompletedTask;
+        var ender = new PodEnder(() => workers!, statuses, podEvents, time);
         var admission = Own(new NodeAdmission(
             PodAdmission.Default(node, new SysctlAllowlist(host.KernelVersion(), settings.AllowedUnsafeSysctls), settings.AdmissionFeatures),
             new NodeAdmissionParts(
-                nodeInfo, new AdmittedPods(pods, pod => allocations!.Allocated(pod), uid => workers!.IsTerminationRequested(uid)), statuses, () => workers!, podEvents,
-                () => reporter?.Pressures ?? [], api is null ? null : token => api.GetAsync<Node>(null, node, cancellationToken: token)),
+                nodeInfo, new AdmittedPods(pods, pod => allocations!.Allocated(pod), uid => workers!.IsTerminationRequested(uid)), statuses, ender, podEvents,
+                () => eviction!.Conditions, api is null ? null : token => api.GetAsync<Node>(null, node, cancellationToken: token)),
             time));
         allocations = new AllocationManager(
             new AllocationParts(
@@ -263,6 +267,14 @@ internal sealed partial class KubeletComposition : IAsyncDisposable
             new ContainerGarbageCollector(runtime, paths, blocking, settings.DeadContainers, time, loggers.CreateLogger<ContainerGarbageCollector>()), imageGarbage, podRuntime,
             uid => takenOver.IsCompleted && loop.Idle ? NodeGarbage.ClaimOf(workers.StateOf(uid)) : PodClaim.Wanted, _nodeEvents, time, _logger);
         _loops.Add(token => RunWhenRuntimeAnswersAsync(garbage.RunAsync, token));
+        var evictions = new EvictionActions(() => _active.Active, () => workers, ender, podEvents, _nodeEvents, () => garbage);
+        evictions.Register(metrics);
+        eviction = new EvictionManager(
+            settings.Eviction,
+            new NodeUseObserver(new NodeUseParts(host, paths, runtime, images, new CgroupUsage(cgroups, settings.Cgroups), cache.Get, blocking), time),
+            evictions, time, loggers.CreateLogger<EvictionManager>());
+        eviction.Changed += () => reporter?.Wake();
+        _loops.Add(token => RunWhenRuntimeAnswersAsync(eviction.RunAsync, token));
         var rotator = new ContainerLogRotator(
             runtime, () => RunningLogs(cache), settings.LogRotation, blocking, time, loggers.CreateLogger<ContainerLogRotator>());
         _loops.Add(token => RunWhenRuntimeAnswersAsync(rotator.RunAsync, token));

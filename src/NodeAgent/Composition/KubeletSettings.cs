@@ -3,6 +3,7 @@ using NodeAgent.Kubelet;
 using NodeAgent.Kubelet.Admission;
 using NodeAgent.Kubelet.Certificates;
 using NodeAgent.Kubelet.Containers;
+using NodeAgent.Kubelet.Eviction;
 using NodeAgent.Kubelet.Images;
 using NodeAgent.Kubelet.Logs;
 using NodeAgent.Kubelet.Nodes;
@@ -47,6 +48,8 @@ internal sealed record KubeletSettings
     public TimeSpan HttpCheckFrequency { get; init; } = TimeSpan.FromSeconds(20);
     /// <summary>Dead containers kept.</summary>
     public DeadContainerPolicy DeadContainers { get; init; } = DeadContainerPolicy.Default;
+    /// <summary>When pods are evicted.</summary>
+    public EvictionSettings Eviction { get; init; } = new();
     /// <summary>When images are removed.</summary>
     public ImageGarbagePolicy ImageGarbage { get; init; } = ImageGarbagePolicy.Default;
     /// <summary>How container logs are rotated.</summary>

@@ -5,6 +5,7 @@ using NodeAgent.Kubelet.Admission;
 using NodeAgent.Kubelet.Certificates;
 using NodeAgent.Kubelet.Configuration;
 using NodeAgent.Kubelet.Containers;
+using NodeAgent.Kubelet.Eviction;
 using NodeAgent.Kubelet.Images;
 using NodeAgent.Kubelet.Logs;
 using NodeAgent.Kubelet.Nodes;
@@ -13,6 +14,7 @@ using NodeAgent.Kubelet.Sandboxes;
 using NodeAgent.Kubelet.Server;
 using NodeAgent.Kubelet.Volumes;
 using NodeAgent.Kubernetes.Certificates;
+using NodeAgent.Kubernetes.Configuration;
 using NodeAgent.Kubernetes.Objects;
 using NodeAgent.Kubernetes.Rest;
 using NodeAgent.Linux.Cgroups;
@@ -37,6 +39,7 @@ internal static class KubeletSettingsReader
             OomScoreAdj = c.OomScoreAdj,
             MaxOpenFiles = c.MaxOpenFiles,
             DeadContainers = new DeadContainerPolicy(f.MaximumDeadContainersPerContainer, f.MaximumDeadContainers, f.MinimumContainerTimeToLive),
+            Eviction = Eviction(c),
             ImageGarbage = new ImageGarbagePolicy(c.ImageGCHighThresholdPercent, c.ImageGCLowThresholdPercent, c.ImageMinimumGCAge, c.ImageMaximumGCAge),
             LogRotation = new LogRotationPolicy(Quantity.Parse(c.ContainerLogMaxSize).Value(), c.ContainerLogMaxFiles, c.ContainerLogMaxWorkers, c.ContainerLogMonitorInterval),
             Server = Server(c, hostname),
@@ -109,7 +112,19 @@ internal static class KubeletSettingsReader
         LeaseDuration = TimeSpan.FromSeconds(c.NodeLeaseDurationSeconds),
         Reservations = reservations,
         EvictionHard = c.EvictionHard ?? EvictionThresholds.Default,
-        PressureTransitionPeriod = c.EvictionPressureTransitionPeriod,
+    };
+
+    private static EvictionSettings Eviction(KubeletConfiguration c) => new()
+    {
+        Hard = c.EvictionHard ?? EvictionThresholds.Default,
+        Soft = c.EvictionSoft,
+        SoftGrace = c.EvictionSoftGracePeriod.ToDictionary(
+            g => g.Key, g => GoDuration.TryParse(g.Value, out TimeSpan grace) ? grace : throw new FormatException($"evictionSoftGracePeriod[{g.Key}]: \"{g.Value}\" is no duration")),
+        MinimumReclaim = c.EvictionMinimumReclaim,
+        LongestPodGrace = TimeSpan.FromSeconds(c.EvictionMaxPodGracePeriod),
+        TransitionPeriod = c.EvictionPressureTransitionPeriod,
+        PodsAreLimited = c.EnforceNodeAllocatable.Contains("pods"),
+        LocalStorageLimits = c.LocalStorageCapacityIsolation,
     };
 
     private static IPAddress ParseNodeIP(string text) =>

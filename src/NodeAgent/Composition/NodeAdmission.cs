@@ -13,18 +13,17 @@ namespace NodeAgent.Composition;
 /// <param name="Node">The own node.</param>
 /// <param name="Pods">The active pods, at their allocated resources.</param>
 /// <param name="Statuses">Their newest statuses.</param>
-/// <param name="Workers">Who ends pods.</param>
+/// <param name="Ender">Ends pods.</param>
 /// <param name="Events">Events.</param>
 /// <param name="Pressures">Pressure conditions that hold now.</param>
 /// <param name="FreshNode">Reads the own Node anew; null without an API server.</param>
 internal sealed record NodeAdmissionParts(
-    NodeInfo Node, AdmittedPods Pods, StatusManager Statuses, Func<PodWorkers> Workers, IPodEventRecorder Events, Func<IReadOnlyList<string>> Pressures,
+    NodeInfo Node, AdmittedPods Pods, StatusManager Statuses, PodEnder Ender, IPodEventRecorder Events, Func<IReadOnlyList<string>> Pressures,
     Func<CancellationToken, Task<Node>>? FreshNode);
 
 /// <summary>Admission with the node and the other pods as they are now; one pod at a time. Source: pkg/kubelet/kubelet.go, lifecycle/predicate.go, preemption.</summary>
 internal sealed class NodeAdmission(IPodAdmitHandler handlers, NodeAdmissionParts parts, TimeProvider time) : IPodAdmission, IDisposable
 {
-    private static readonly TimeSpan ShortestWait = TimeSpan.FromSeconds(10);
     private readonly SemaphoreSlim _oneAtATime = new(1);
     private readonly HashSet<PodUid> _admitted = [];
 
@@ -91,21 +90,7 @@ internal sealed class NodeAdmission(IPodAdmitHandler handlers, NodeAdmissionPart
     private async Task PushOutAsync(Pod victim, CancellationToken cancellationToken)
     {
         parts.Events.Record(victim, null, "Warning", CriticalPodPreemption.Reason, CriticalPodPreemption.Message);
-        PodStatus status = parts.Statuses.StatusOf(victim);
-        parts.Statuses.Set(victim, status with { Conditions = [.. status.Conditions.Where(c => c.Type != "DisruptionTarget"), CriticalPodPreemption.Condition(victim, time.GetUtcNow())] });
-        parts.Workers().Kill(victim.Uid, new PodKill(CriticalPodPreemption.Reason, CriticalPodPreemption.Message, null));
-        TimeSpan grace = 1.5 * TimeSpan.FromSeconds(victim.Spec.TerminationGracePeriodSeconds ?? 30);
-        DateTimeOffset end = time.GetUtcNow() + (grace > ShortestWait ? grace : ShortestWait);
-        while (parts.Workers().CouldHaveRunningContainers(victim.Uid))
-        {
-            if (time.GetUtcNow() >= end)
-            {
-                // As upstream: the place counts as free, the pod's end goes on.
-                parts.Events.Record(victim, null, "Warning", "ExceededGracePeriod", "Container runtime did not kill the pod within specified grace period.");
-                return;
-            }
-
-            await Task.Delay(TimeSpan.FromMilliseconds(100), time, cancellationToken);
-        }
+        await parts.Ender.EndAsync(
+            victim, new PodKill(CriticalPodPreemption.Reason, CriticalPodPreemption.Message, null), CriticalPodPreemption.Condition(victim, time.GetUtcNow()), cancellationToken);
     }
 }

@@ -28,6 +28,15 @@ internal sealed partial class NodeGarbage(
     public async Task RemoveDeadAsync(CancellationToken cancellationToken) =>
         await containers.CollectAsync(await runtime.ListPodsAsync(cancellationToken), claim, endedToo: true, cancellationToken);
 
+    /// <summary>Removes images nobody uses; what cannot be removed is told.</summary>
+    public async Task RemoveUnusedImagesAsync(CancellationToken cancellationToken)
+    {
+        if (await images.RemoveUnusedAsync(cancellationToken) is { } error)
+        {
+            LogImages(error);
+        }
+    }
+
     /// <summary>What a pod still needs, from where its worker stands.</summary>
     public static PodClaim ClaimOf(PodWorkerState? state) => state switch
     {
@@ -71,6 +80,9 @@ internal sealed partial class NodeGarbage(
             }
         }
     }
+
+    [LoggerMessage(1006, LogLevel.Warning, "Unused images: {Error}")]
+    private partial void LogImages(string error);
 
     [LoggerMessage(1003, LogLevel.Warning, "Dead containers cannot be collected, the next pass is in a minute: {Error}")]
     private partial void LogFailed(string error);

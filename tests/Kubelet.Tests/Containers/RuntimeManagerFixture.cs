@@ -36,7 +36,7 @@ internal sealed class RuntimeManagerFixture : IPodEventRecorder, IServiceLister,
             new ContainerLimitsOptions(8L << 30, true, 100_000, true, false, []), new DnsOptions(["10.96.0.10"], "cluster.local", resolvConf), "/var/lib/kubelet/seccomp", false);
         Manager = new RuntimeManager(
             Runtime, new ImageServiceClient(_connection), new RuntimeManagerOptions(config, ImageOptions.Default, TimeSpan.FromMinutes(5)),
-            new RuntimeManagerNeeds(this, Objects, this, new FakeNodeInfo(), this, Paths, new SubPathBinder(Paths, new Mounter(), _work), _work, (name, _) => Task.FromResult(name), new EnvironmentFiles(_work)),
+            new RuntimeManagerNeeds(this, Objects, this, new FakeNodeInfo(), this, Paths, new SubPathBinder(Paths, new Mounter(), _work), _work, (name, _) => Task.FromResult(name), new EnvironmentFiles(_work)) { HandlerFeatures = _ => Features },
             TimeProvider.System, NullLogger<RuntimeManager>.Instance);
     }
 
@@ -55,7 +55,12 @@ internal sealed class RuntimeManagerFixture : IPodEventRecorder, IServiceLister,
 
     public IRuntimeService Runtime { get; }
 
+    public IImageService Images => new ImageServiceClient(_connection);
+
     public FakeRuntime Fake { get; private set; } = null!;
+
+    /// <summary>What the runtime's default handler can do.</summary>
+    public NodeRuntimeHandlerFeatures? Features { get; set; }
 
     public FakeObjectStore Objects { get; } = new();
 

@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using Microsoft.Extensions.Logging.Abstractions;
 using NodeAgent.Cri.V1;
 using NodeAgent.FakeCriRuntime;
@@ -5,7 +6,9 @@ using NodeAgent.Grpc;
 using NodeAgent.Kubelet.Containers;
 using NodeAgent.Kubelet.Pleg;
 using NodeAgent.Kubelet.Pods;
+using NodeAgent.Kubelet.Status;
 using NodeAgent.Kubelet.Sync;
+using NodeAgent.Kubelet.Volumes;
 using NodeAgent.Kubernetes.Objects;
 using Container = NodeAgent.Kubernetes.Objects.Container;
 
@@ -258,5 +261,54 @@ public sealed class RuntimeManagerTests
         Assert.Contains(f.Events, e => e == ("Failed", $"Failed to pull image \"absent:1\": {said}"));
         result = await f.PassAsync(RuntimeManagerFixture.Pod("Always", RuntimeManagerFixture.Container("main") with { Image = "other:1" }));
         Assert.Equal(new ContainerWaiting("RegistryUnavailable", "image pull failed for other:1 because the registry is unavailable: asleep"), result.Waiting["main"]);
+    }
+
+    [Theory]
+    [InlineData("Enabled", true, null, true, true, null)]
+    [InlineData("IfPossible", true, "None", true, true, null)]
+    [InlineData("IfPossible", true, null, false, false, null)]
+    [InlineData("Disabled", true, null, true, false, null)]
+    [InlineData(null, true, null, true, false, null)]
+    [InlineData("Enabled", true, null, false, false, "not supported by the runtime")]
+    [InlineData("Enabled", false, null, true, false, "not read-only")]
+    [InlineData("IfPossible", true, "HostToContainer", true, false, "not compatible with propagation \"HostToContainer\"")]
+    [InlineData("Maybe", true, null, true, false, "unknown recursive read-only mode \"Maybe\"")]
+    public void Recursive_read_only(string? mode, bool readOnly, string? propagation, bool supported, bool expected, string? error)
+    {
+        var mount = new VolumeMount { Name = "v", MountPath = "/v", ReadOnly = readOnly, MountPropagation = propagation, RecursiveReadOnly = mode };
+        if (error is null)
+        {
+            Assert.Equal(expected, RecursiveReadOnly.Resolve(mount, supported));
+        }
+        else
+        {
+            Assert.Contains(error, Assert.Throws<ContainerConfigException>(() => RecursiveReadOnly.Resolve(mount, supported)).Message, StringComparison.Ordinal);
+        }
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task A_recursively_read_only_mount_needs_a_handler_that_can(bool supported)
+    {
+        await using RuntimeManagerFixture f = await RuntimeManagerFixture.StartAsync();
+        f.Features = new NodeRuntimeHandlerFeatures { RecursiveReadOnlyMounts = supported };
+        Pod pod = RuntimeManagerFixture.Pod("Always", RuntimeManagerFixture.Container("main") with
+        {
+            VolumeMounts = [new VolumeMount { Name = "v", MountPath = "/v", ReadOnly = true, RecursiveReadOnly = "Enabled" }],
+        });
+        Directory.CreateDirectory(f.Paths.Pod(pod.Uid));
+        RuntimePodStatus status = await f.Manager.GetPodStatusAsync(pod.Ref, default);
+        PodSyncResult result = await f.Manager.SyncPodAsync(
+            new PodSyncRequest(pod, status, ImmutableDictionary<string, MountedVolume>.Empty.Add("v", new MountedVolume("v", "/tmp", false, "hostPath")), "/kubepods/x", ["10.0.0.1"], null), default);
+        if (!supported)
+        {
+            Assert.Equal(("CreateContainerConfigError", true), (result.Waiting["main"].Reason, result.Waiting["main"].Message.EndsWith("not supported by the runtime", StringComparison.Ordinal)));
+            return;
+        }
+
+        Assert.True(f.Fake.Containers.Single().Config.Mounts.Single(m => m.ContainerPath == "/v") is { Readonly: true, RecursiveReadOnly: true });
+        RuntimeContainerStatus observed = (await f.Manager.GetPodStatusAsync(pod.Ref, default)).Containers.Single();
+        Assert.Equal("Enabled", Observed.VolumeMounts(pod, "main", observed).Single().RecursiveReadOnly);
     }
 }

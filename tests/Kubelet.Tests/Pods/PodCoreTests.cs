@@ -2,6 +2,7 @@ using NodeAgent.Cri.V1;
 using NodeAgent.FakeCriRuntime;
 using NodeAgent.Grpc;
 using NodeAgent.Kubelet.Pods;
+using NodeAgent.Kubelet.Workers;
 using NodeAgent.Kubernetes.Objects;
 using ContainerState = NodeAgent.Cri.V1.ContainerState;
 using Pod = NodeAgent.Kubernetes.Objects.Pod;
@@ -41,6 +42,28 @@ public sealed class PodCoreTests
         }, "the API object goes");
         await core.UntilAsync(() => NothingLeft(core) && core.Agent.Workers.Known.Count == 0, "nothing is left");
         Assert.Empty(core.Breaches);
+    }
+
+    [Fact]
+    public async Task An_evicted_pod_is_stopped_fails_with_the_reason_keeps_its_condition_and_is_not_started_again()
+    {
+        await using PodCore core = await RunningAsync();
+        Pod pod = core.Api.Find("web")!;
+        PodStatus status = core.Agent.Statuses.StatusOf(pod);
+        core.Agent.Statuses.Set(pod, status with { Conditions = [.. status.Conditions, new PodCondition { Type = "DisruptionTarget", Status = "True", Reason = "TerminationByKubelet" }] });
+        Assert.True(core.Agent.Workers.Kill(pod.Uid, new PodKill("Evicted", "The node was low on resource: memory. ", TimeSpan.FromSeconds(1)) { Evicts = true }));
+        await core.UntilAsync(() => core.Api.Find("web") is { Status: { Phase: "Failed", Reason: "Evicted" } }, "the pod has failed");
+        Assert.Empty(core.Running());
+        PodStatus last = core.Api.Find("web")!.Status;
+        Assert.Equal("The node was low on resource: memory. ", last.Message);
+        Assert.Contains(last.Conditions, c => c is { Type: "DisruptionTarget", Status: "True" });
+        // Never less than two seconds for a container, as upstream.
+        Assert.Equal(2, core.Fake.Calls.Single(c => c.Method.EndsWith("StopContainer", StringComparison.Ordinal)).Request is StopContainerRequest { Timeout: var t } ? t : -1);
+        await core.UntilAsync(() => core.Agent.Workers.StateOf(pod.Uid) is { Phase: PodWorkPhase.Finished, Kill.Evicts: true }, "nothing is left to do");
+        int changes = core.Changes().Length;
+        await core.PassAsync(TimeSpan.FromSeconds(30));
+        Assert.Equal(changes, core.Changes().Length);
+        Assert.Equal("Failed", core.Api.Find("web")!.Status.Phase);
     }
 
     [Fact]

@@ -238,6 +238,10 @@ public sealed class PodResourcesTests
 
         public long? MemoryUsage(CgroupName name) => null;
 
+        public long? WorkingSet(CgroupName name, string? folder = null) => null;
+
+        public long? Processes(CgroupName name) => null;
+
         public Task RemoveAsync(CgroupName name, CancellationToken cancellationToken)
         {
             _all.Remove(name);
