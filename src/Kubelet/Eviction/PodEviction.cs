@@ -1,4 +1,3 @@
-using NodeAgent.Kubelet.Pods;
 using NodeAgent.Kubelet.Resources;
 using NodeAgent.Kubernetes.Objects;
 
