@@ -13,7 +13,7 @@ public sealed class EvictionManagerTests : INodeUseSource, IEvictionActions
     private readonly List<string> _log = [];
     private readonly Dictionary<string, PodUse> _uses = [];
     private readonly SemaphoreSlim _looked = new(0);
-    private DiskLayout _layout = DiskLayout.One;
+    private readonly DiskLayout _layout = DiskLayout.One;
     private long _memory = 1000, _disk = 1000;
     private Action _reclaim = () => { };
     private bool _cleanedUp = true;

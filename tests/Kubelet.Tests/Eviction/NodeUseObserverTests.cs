@@ -1,5 +1,3 @@
-using NodeAgent.Cri;
-using NodeAgent.Cri.Connection;
 using NodeAgent.Grpc;
 using NodeAgent.FakeCriRuntime;
 using NodeAgent.Kubelet.Eviction;
