@@ -186,8 +186,7 @@ public sealed partial class RuntimeManager : IPodRuntime, IDisposable
         }
     }
 
-    private async Task<NodeRuntimeHandlerFeatures?> HandlerAsync(Pod pod, CancellationToken cancellationToken) =>
-        _needs.HandlerFeatures(pod.Spec.RuntimeClassName is { Length: > 0 } name ? await _needs.RuntimeHandler(name, cancellationToken) : "");
+    private async Task<NodeRuntimeHandlerFeatures?> HandlerAsync(Pod pod, CancellationToken cancellationToken) => _needs.HandlerFeatures(pod.Spec.RuntimeClassName is { Length: > 0 } name ? await _needs.RuntimeHandler(name, cancellationToken) : "");
 
     private static string? PodIP(RuntimePodStatus status, ImmutableArray<string> hostIPs) =>
         status.IPs is [var ip, ..] ? ip : status.Sandboxes is [{ HostNetwork: true }, ..] && hostIPs is [var host, ..] ? host : null;
