@@ -8,7 +8,7 @@ OUTPUT ?= out/$(RID)
 VERSION := $(shell sed -n 's:.*<Version>\(.*\)</Version>.*:\1:p' Directory.Build.props)
 DEB_ARCH = $(if $(filter linux-arm64,$(RID)),arm64,amd64)
 
-.PHONY: build test test-unit test-guest demo demo-down conformance bench bench-quick bench-services format publish deb clean
+.PHONY: build test test-unit test-guest soak demo demo-down conformance bench bench-quick bench-services format publish deb clean
 
 ## build: everything, warnings are errors
 build:
@@ -26,6 +26,10 @@ test-unit:
 ## test-guest: kubeadm join, watchdog, reboot … in a Debian guest under qemu (sudo; KUBERNETES_BIN has Kubernetes' programs)
 test-guest:
 	$(DOTNET) test tests/Guest.Tests/Guest.Tests.csproj -c $(CONFIGURATION) --nologo --logger "console;verbosity=normal"
+
+## soak: half an hour of everything that happens to a node, from a seed (sudo; SOAK is its length in seconds)
+soak:
+	NODE_AGENT_E2E_SOAK=$(or $(SOAK),1800) $(DOTNET) test tests/EndToEnd/EndToEnd.csproj -c $(CONFIGURATION) --nologo --logger "console;verbosity=normal" --filter FullyQualifiedName~Soak
 
 ## demo: a cluster of one node on this machine with an application on its NodePort (sudo)
 demo:
