@@ -41,7 +41,7 @@ internal sealed record PodShape(string Name, string Spec, string Container, Func
         new("fails", Brief("Never"), Workloads.Shell("sleep 1; exit 3"), pod => Ended(pod, "Failed", 3)),
         new("recovers", Brief("OnFailure") + ",\"volumes\":[{\"name\":\"shared\",\"emptyDir\":{}}]",
             Workloads.Shell("test -e /shared/tried && exit 0; touch /shared/tried; exit 1", more: "\"volumeMounts\":[{\"name\":\"shared\",\"mountPath\":\"/shared\"}]"),
-            pod => Ended(pod, "Succeeded", 0) ?? (Main(pod)!.RestartCount == 1 ? null : $"{Main(pod)!.RestartCount} restarts")),
+            pod => Ended(pod, "Succeeded", 0) ?? (MainOf(pod)!.RestartCount == 1 ? null : $"{MainOf(pod)!.RestartCount} restarts")),
         new("late", Brief("Never") + ",\"activeDeadlineSeconds\":3", Workloads.Shell(Waits), pod => pod.Status is { Phase: "Failed", Reason: "DeadlineExceeded" } ? null : pod.Status.Phase),
         new("imageless", Brief(), """{"name":"main","image":"nowhere.test/none:1","imagePullPolicy":"Never"}""", pod => WaitsFor(pod, "ErrImageNeverPull")),
         new("mapless", Brief(), Workloads.Shell(Waits, more: "\"envFrom\":[{\"configMapRef\":{\"name\":\"absent\"}}]"), pod => WaitsFor(pod, "CreateContainerConfigError")),
@@ -54,14 +54,14 @@ internal sealed record PodShape(string Name, string Spec, string Container, Func
     private static string Init(string name, string script, string? policy = null) => Workloads.Shell(script, name,
         "\"volumeMounts\":[{\"name\":\"shared\",\"mountPath\":\"/shared\"}]" + (policy is null ? "" : $",\"restartPolicy\":\"{policy}\""));
 
-    private static ContainerStatus? Main(Pod pod) => pod.Status.ContainerStatuses.SingleOrDefault();
+    private static ContainerStatus? MainOf(Pod pod) => pod.Status.ContainerStatuses.SingleOrDefault();
 
     private static string? Steady(Pod pod) => !Workloads.IsReady(pod) ? "not Ready"
         : pod.Status.ContainerStatuses.Concat(pod.Status.InitContainerStatuses).FirstOrDefault(status => status.RestartCount > 0) is { } restarted
             ? $"{restarted.Name} was restarted: {restarted.LastState?.Terminated?.Reason} {restarted.LastState?.Terminated?.ExitCode}" : null;
 
     private static string? Ended(Pod pod, string phase, int code) => pod.Status.Phase != phase ? $"phase {pod.Status.Phase}"
-        : Main(pod)?.State?.Terminated?.ExitCode is { } was && was == code ? null : $"exit code {Main(pod)?.State?.Terminated?.ExitCode}";
+        : MainOf(pod)?.State?.Terminated?.ExitCode is { } was && was == code ? null : $"exit code {MainOf(pod)?.State?.Terminated?.ExitCode}";
 
-    private static string? WaitsFor(Pod pod, string reason) => Main(pod)?.State?.Waiting?.Reason is { } now && now == reason ? null : $"waits for {Main(pod)?.State?.Waiting?.Reason}";
+    private static string? WaitsFor(Pod pod, string reason) => MainOf(pod)?.State?.Waiting?.Reason is { } now && now == reason ? null : $"waits for {MainOf(pod)?.State?.Waiting?.Reason}";
 }
