@@ -8,8 +8,8 @@ namespace NodeAgent.EndToEnd.Soak;
 /// <param name="Name">The first part of its pods' names.</param>
 /// <param name="Spec">Its spec without containers, as JSON members; empty for none.</param>
 /// <param name="Container">Its container.</param>
-/// <param name="Misses">What is not yet as it will be; null when all is.</param>
-internal sealed record PodShape(string Name, string Spec, string Container, Func<Pod, string?> Misses)
+/// <param name="Misses">What is not yet as it will be; null when all is. The function says how many starts the runtime gave up because the agent died.</param>
+internal sealed record PodShape(string Name, string Spec, string Container, Func<Pod, Func<int>, string?> Misses)
 {
     private const string Waits = "trap 'exit 0' TERM; sleep 3600 & wait";
 
@@ -37,16 +37,16 @@ internal sealed record PodShape(string Name, string Spec, string Container, Func
             """, Workloads.Shell($"test -e /shared/second && {Waits}", more: """
             "volumeMounts":[{"name":"shared","mountPath":"/shared"}]
             """), Steady),
-        new("ends", Brief("Never"), Workloads.Shell("sleep 1"), pod => Ended(pod, "Succeeded", 0)),
-        new("fails", Brief("Never"), Workloads.Shell("sleep 1; exit 3"), pod => Ended(pod, "Failed", 3)),
+        new("ends", Brief("Never"), Workloads.Shell("sleep 1"), (pod, _) => Ended(pod, "Succeeded", 0)),
+        new("fails", Brief("Never"), Workloads.Shell("sleep 1; exit 3"), (pod, _) => Ended(pod, "Failed", 3)),
         new("recovers", Brief("OnFailure") + ",\"volumes\":[{\"name\":\"shared\",\"emptyDir\":{}}]",
             Workloads.Shell("test -e /shared/tried && exit 0; touch /shared/tried; exit 1", more: "\"volumeMounts\":[{\"name\":\"shared\",\"mountPath\":\"/shared\"}]"),
-            pod => Ended(pod, "Succeeded", 0) ?? (MainOf(pod)!.RestartCount == 1 ? null : $"{MainOf(pod)!.RestartCount} restarts")),
-        new("late", Brief("Never") + ",\"activeDeadlineSeconds\":3", Workloads.Shell(Waits), pod => pod.Status is { Phase: "Failed", Reason: "DeadlineExceeded" } ? null : pod.Status.Phase),
-        new("imageless", Brief(), """{"name":"main","image":"nowhere.test/none:1","imagePullPolicy":"Never"}""", pod => WaitsFor(pod, "ErrImageNeverPull")),
-        new("mapless", Brief(), Workloads.Shell(Waits, more: "\"envFrom\":[{\"configMapRef\":{\"name\":\"absent\"}}]"), pod => WaitsFor(pod, "CreateContainerConfigError")),
+            (pod, givenUp) => Ended(pod, "Succeeded", 0) ?? (MainOf(pod)!.RestartCount >= 1 && MainOf(pod)!.RestartCount <= 1 + givenUp() ? null : $"{MainOf(pod)!.RestartCount} restarts")),
+        new("late", Brief("Never") + ",\"activeDeadlineSeconds\":3", Workloads.Shell(Waits), (pod, _) => pod.Status is { Phase: "Failed", Reason: "DeadlineExceeded" } ? null : pod.Status.Phase),
+        new("imageless", Brief(), """{"name":"main","image":"nowhere.test/none:1","imagePullPolicy":"Never"}""", (pod, _) => WaitsFor(pod, "ErrImageNeverPull")),
+        new("mapless", Brief(), Workloads.Shell(Waits, more: "\"envFrom\":[{\"configMapRef\":{\"name\":\"absent\"}}]"), (pod, _) => WaitsFor(pod, "CreateContainerConfigError")),
         new("commandless", Brief("Never"), $$"""{"name":"main","image":"{{TestImages.Busybox}}","imagePullPolicy":"Never","command":["/no/such/program"]}""",
-            pod => pod.Status.Phase == "Failed" ? null : pod.Status.Phase),
+            (pod, _) => pod.Status.Phase == "Failed" ? null : pod.Status.Phase),
     ];
 
     private static string Brief(string policy = "Always") => $"\"restartPolicy\":\"{policy}\",\"terminationGracePeriodSeconds\":1";
@@ -56,8 +56,8 @@ internal sealed record PodShape(string Name, string Spec, string Container, Func
 
     private static ContainerStatus? MainOf(Pod pod) => pod.Status.ContainerStatuses.SingleOrDefault();
 
-    private static string? Steady(Pod pod) => !Workloads.IsReady(pod) ? "not Ready"
-        : pod.Status.ContainerStatuses.Concat(pod.Status.InitContainerStatuses).FirstOrDefault(status => status.RestartCount > 0) is { } restarted
+    private static string? Steady(Pod pod, Func<int> givenUp) => !Workloads.IsReady(pod) ? "not Ready"
+        : pod.Status.ContainerStatuses.Concat(pod.Status.InitContainerStatuses).FirstOrDefault(status => status.RestartCount > 0 && status.RestartCount > givenUp()) is { } restarted
             ? $"{restarted.Name} was restarted: {restarted.LastState?.Terminated?.Reason} {restarted.LastState?.Terminated?.ExitCode}" : null;
 
     private static string? Ended(Pod pod, string phase, int code) => pod.Status.Phase != phase ? $"phase {pod.Status.Phase}"

@@ -79,7 +79,7 @@ public sealed class SoakTests(ClusterFixture fixture)
             [
                 .. pods.Where(pod => !_wanted.ContainsKey(pod.Metadata.Name!)).Select(pod => "still there: " + Workloads.Describe(pod)),
                 .. _wanted.Keys.Except(pods.Select(pod => pod.Metadata.Name!)).Select(name => "missing: " + name),
-                .. pods.Where(pod => _wanted.ContainsKey(pod.Metadata.Name!)).Select(pod => (Pod: pod, What: _wanted[pod.Metadata.Name!].Misses(pod))).Where(pair => pair.What is not null)
+                .. pods.Where(pod => _wanted.ContainsKey(pod.Metadata.Name!)).Select(pod => (Pod: pod, What: _wanted[pod.Metadata.Name!].Misses(pod, () => Cluster.Runtime.StartsGivenUp(pod.Metadata.Uid!)))).Where(pair => pair.What is not null)
                     .Select(pair => $"{pair.What}: {Workloads.Describe(pair.Pod)}"),
             ];
             return wrong.Length == 0 ? null : string.Join("; ", wrong);

@@ -83,6 +83,23 @@ public sealed class Containerd(HarnessOptions options) : IDisposable
     public bool LostPluginCall(string sandbox) => File.ReadLines(Path.Combine(options.Folder, "logs", "containerd.log"))
         .Any(line => line.Contains(sandbox, StringComparison.Ordinal) && line.Contains("signal: killed", StringComparison.Ordinal));
 
+    /// <summary>
+    /// How many starts of a pod's containers the runtime gave up because who had asked for them died: it kills what runs by then
+    /// ("context canceled"), and no client can keep it from that.
+    /// </summary>
+    public int StartsGivenUp(string podUid)
+    {
+        string[] lines = [.. File.ReadLines(Path.Combine(options.Folder, "logs", "containerd.log")).Select(line => line.Replace("\\\"", "\"", StringComparison.Ordinal))];
+        string[] sandboxes = Ids(lines, "RunPodSandbox for ", $"Uid:{podUid},", "returns sandbox id \"");
+        string[] containers = [.. sandboxes.SelectMany(id => Ids(lines, "CreateContainer within sandbox ", id, "returns container id \""))];
+        return lines.Count(line => line.Contains("StartContainer for ", StringComparison.Ordinal) && line.Contains("context canceled", StringComparison.Ordinal)
+            && containers.Any(id => line.Contains(id, StringComparison.Ordinal)));
+    }
+
+    private static string[] Ids(string[] lines, string call, string of, string before) =>
+        [.. lines.Where(line => line.Contains(call, StringComparison.Ordinal) && line.Contains(of, StringComparison.Ordinal) && line.Contains(before, StringComparison.Ordinal))
+            .Select(line => line.Split(before)[1].Split('"')[0])];
+
     /// <summary>Imports image archives.</summary>
     public async Task ImportAsync(IEnumerable<string> archives)
     {
