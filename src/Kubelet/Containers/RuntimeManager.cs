@@ -99,13 +99,19 @@ public sealed partial class RuntimeManager : IPodRuntime, IDisposable
     public async Task<PodSyncResult> SyncPodAsync(PodSyncRequest request, CancellationToken cancellationToken)
     {
         Pod pod = request.Pod;
-        PodActions actions = PodActionPlanner.Compute(pod, request.Status, Health, _needs.Resize is { } r ? name => r.Actuated.Get(pod.Uid, name) : null);
+        PodActions actions = PodActionPlanner.Compute(pod, request.Status, Health, _needs.Resize is { } r ? name => r.Actuated.Get(pod.Uid, name) : null, request.RestartsAll);
         if (actions.IsEmpty)
         {
             return new PodSyncResult();
         }
 
-        var pass = new Pass();
+        var pass = new SyncPass();
+        if (!actions.Reset.IsEmpty)
+        {
+            await ResetAsync(request, actions, pass, cancellationToken);
+            return pass.Result() with { RetryAfter = TimeSpan.Zero };
+        }
+
         await KillAsync(request, actions, pass, cancellationToken);
         if (actions.KillPod && !actions.CreateSandbox)
         {
@@ -157,13 +163,28 @@ public sealed partial class RuntimeManager : IPodRuntime, IDisposable
         return pass.Result();
     }
 
+    // Logs stay until the pod goes; containers that still run get no time for hooks.
+    private async Task ResetAsync(PodSyncRequest request, PodActions actions, SyncPass pass, CancellationToken cancellationToken)
+    {
+        pass.Changed = true;
+        foreach (ResetAction reset in actions.Reset)
+        {
+            if (reset.Kill)
+            {
+                await _stopper.StopAsync(request.Pod, reset.Container, "killing", TimeSpan.Zero, null, null, cancellationToken);
+            }
+
+            await IgnoringGoneAsync(_runtime.RemoveContainerAsync(new RemoveContainerRequest { ContainerId = reset.Container.Id.Id }, CancellationToken.None));
+        }
+    }
+
     private ContainerHealth Health(RuntimeContainerStatus c) => new(
         _needs.Probes.Get(c.Id, ProbeType.Liveness) == ProbeResult.Failure,
         _needs.Probes.Get(c.Id, ProbeType.Startup) == ProbeResult.Failure,
         _needs.Probes.Get(c.Id, ProbeType.Startup) == ProbeResult.Success,
         _withoutPostStart.ContainsKey(c.Id.Id));
 
-    private async Task KillAsync(PodSyncRequest request, PodActions actions, Pass pass, CancellationToken cancellationToken)
+    private async Task KillAsync(PodSyncRequest request, PodActions actions, SyncPass pass, CancellationToken cancellationToken)
     {
         if (actions.KillPod)
         {
@@ -236,7 +257,7 @@ public sealed partial class RuntimeManager : IPodRuntime, IDisposable
     }
 
     private async Task StartAsync(
-        PodSyncRequest request, ApiContainer c, string? target, string sandbox, PodSandboxConfig config, ImmutableArray<string> ips, Pass pass, CancellationToken cancellationToken)
+        PodSyncRequest request, ApiContainer c, string? target, string sandbox, PodSandboxConfig config, ImmutableArray<string> ips, SyncPass pass, CancellationToken cancellationToken)
     {
         Pod pod = request.Pod;
         string name = c.Name ?? "";
@@ -264,7 +285,7 @@ public sealed partial class RuntimeManager : IPodRuntime, IDisposable
 
     private async Task CreateAndStartAsync(
         PodSyncRequest request, ApiContainer c, string? target, string sandbox, PodSandboxConfig config, ImmutableArray<string> ips,
-        ImageResult.Present image, RuntimeContainerStatus? last, Pass pass, CancellationToken cancellationToken)
+        ImageResult.Present image, RuntimeContainerStatus? last, SyncPass pass, CancellationToken cancellationToken)
     {
         Pod pod = request.Pod;
         string name = c.Name ?? "";
@@ -348,7 +369,7 @@ public sealed partial class RuntimeManager : IPodRuntime, IDisposable
     private Task<T> FilesAsync<T>(PodUid uid, Func<T> call, CancellationToken cancellationToken) => _needs.Work.RunWithinAsync(uid + "/", FileLimit, call, cancellationToken);
 
     private async Task PostStartAsync(
-        PodSyncRequest request, ApiContainer c, LifecycleHandler postStart, string id, ImmutableArray<string> ips, Pass pass, CancellationToken cancellationToken)
+        PodSyncRequest request, ApiContainer c, LifecycleHandler postStart, string id, ImmutableArray<string> ips, SyncPass pass, CancellationToken cancellationToken)
     {
         string name = c.Name ?? "";
         // Until its hook has succeeded and wherever it cannot be stopped afterwards, it must not pass for a container that runs.
@@ -408,7 +429,7 @@ public sealed partial class RuntimeManager : IPodRuntime, IDisposable
         told?.ContainerStatuses.Concat(told.InitContainerStatuses).FirstOrDefault(s => s.Name == name)?.RestartCount ?? 0;
 
     // What became of its start is not known, so it must be out of the way before another of its name is made.
-    private async Task<bool> RemoveNeverStartedAsync(PodSyncRequest request, string name, Pass pass, CancellationToken cancellationToken)
+    private async Task<bool> RemoveNeverStartedAsync(PodSyncRequest request, string name, SyncPass pass, CancellationToken cancellationToken)
     {
         foreach (RuntimeContainerStatus c in request.Status.Containers.Where(c => c.Name == name && c.State == RuntimeContainerState.Created))
         {
@@ -432,7 +453,7 @@ public sealed partial class RuntimeManager : IPodRuntime, IDisposable
         return true;
     }
 
-    private void Fail(Pod pod, string name, string reason, string message, Pass pass, TimeSpan? retryAfter = null)
+    private void Fail(Pod pod, string name, string reason, string message, SyncPass pass, TimeSpan? retryAfter = null)
     {
         _needs.Events.Record(pod, name, "Warning", "Failed", $"Error: {message}");
         LogStartFailed(pod.Ref, name, reason, message);
@@ -570,31 +591,4 @@ public sealed partial class RuntimeManager : IPodRuntime, IDisposable
     private partial void LogHookFailed(PodRef pod, string container, string error);
 
     /// <summary>What one pass gathers.</summary>
-    private sealed class Pass
-    {
-        private readonly Dictionary<string, ContainerWaiting> _waiting = [];
-        private TimeSpan? _retry;
-
-        public bool Changed { get; set; }
-
-        public string? Error { get; set; }
-
-        public string? ResizeError { get; set; }
-
-        public void Wait(string container, string reason, string message, TimeSpan? retry)
-        {
-            _waiting[container] = new ContainerWaiting(reason, message);
-            TimeSpan r = retry ?? FailedAgainAfter;
-            _retry = _retry is null || r < _retry ? r : _retry;
-        }
-
-        public PodSyncResult Result() => new()
-        {
-            Waiting = _waiting.ToImmutableDictionary(),
-            Error = Error,
-            ResizeError = ResizeError,
-            RetryAfter = _retry,
-            Changed = Changed,
-        };
-    }
 }

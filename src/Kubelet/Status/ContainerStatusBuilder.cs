@@ -115,6 +115,11 @@ internal static class ContainerStatusBuilder
     private static ContainerStatus Vanished(
         PodStatusInputs inputs, string name, ContainerRole role, string image, ContainerStatus? previous, bool initialised)
     {
+        if (role != ContainerRole.Ephemeral && previous is { State: { Waiting: null } } && AllContainersRestart.IsUnderWay(inputs.Pod, inputs.Runtime, inputs.Previous))
+        {
+            return RemovedForRestart(name, image, previous);
+        }
+
         if (role == ContainerRole.Init && initialised && previous?.State?.Terminated is null)
         {
             return Fresh(name, image, previous) with
@@ -156,6 +161,16 @@ internal static class ContainerStatusBuilder
                 RestartCount = previous.RestartCount + (inputs.Terminating ? 0 : 1),
             };
     }
+
+    private static ContainerStatus RemovedForRestart(string name, string image, ContainerStatus previous) => Fresh(name, image, previous) with
+    {
+        State = new ContainerState { Waiting = new ContainerStateWaiting { Reason = AllContainersRestart.Reason, Message = AllContainersRestart.Removed } },
+        LastState = new ContainerState
+        {
+            Terminated = new ContainerStateTerminated { Reason = AllContainersRestart.Reason, Message = AllContainersRestart.Removed, ExitCode = UnknownExitCode },
+        },
+        RestartCount = previous.RestartCount + 1,
+    };
 
     private static ContainerStatus Fresh(string name, string image, ContainerStatus? previous) => new()
     {

@@ -7,7 +7,7 @@ namespace NodeAgent.Kubelet.Status;
 internal static class PodConditions
 {
     private static readonly string[] Owned =
-        ["PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled", "DisruptionTarget", "PodResizePending", "PodResizeInProgress"];
+        ["PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled", "DisruptionTarget", "PodResizePending", "PodResizeInProgress", AllContainersRestart.Condition];
 
     /// <summary>Conditions of others first, then ours in upstream's order; transition times kept where the status did not change.</summary>
     public static IReadOnlyList<PodCondition> Compute(PodStatusInputs inputs, PodStatus status)
@@ -24,6 +24,7 @@ internal static class PodConditions
             Ready(pod, containersReady),
             containersReady,
             New("PodScheduled", true),
+            .. AllContainersRestart.ConditionOf(inputs, status.Phase ?? "") is { } restarting ? [restarting] : Array.Empty<PodCondition>(),
         ];
         return [.. conditions.Select(c => Stamp(c, inputs))];
     }

@@ -28,7 +28,7 @@ internal static class PodPhase
             {
                 stopped++;
                 succeeded += ended.ExitCode == 0 ? 1 : 0;
-                restartable += RestartRules.Restarts(pod, container, ended.ExitCode) ? 1 : 0;
+                restartable += Again(pod, container, ended) ? 1 : 0;
             }
             else if (status?.State?.Waiting is not null)
             {
@@ -74,9 +74,9 @@ internal static class PodPhase
             ContainerStateTerminated? ended = status?.State?.Terminated ?? (status?.State?.Waiting is not null ? status.LastState?.Terminated : null);
             if (ended is { ExitCode: not 0 })
             {
-                bool again = RestartRules.Restarts(pod, container, ended.ExitCode);
+                bool again = Again(pod, container, ended);
                 failed |= !again;
-                pending |= again;
+                pending |= again && !mainEverStarted;
             }
             else
             {
@@ -86,4 +86,7 @@ internal static class PodPhase
 
         return (failed, pending);
     }
+
+    private static bool Again(Pod pod, Container container, ContainerStateTerminated ended) =>
+        RestartRules.Restarts(pod, container, ended.ExitCode) || ended.Reason == AllContainersRestart.Reason;
 }

@@ -23,6 +23,9 @@ public sealed record PodSyncRequest(
     PodStatus? LastPodStatus,
     IStartTurn? Turn = null)
 {
+    /// <summary>All containers are removed, to run again (condition AllContainersRestarting).</summary>
+    public bool RestartsAll { get; init; }
+
     /// <summary>Kills what runs in a container's cgroup, by the container's id.</summary>
     public Func<string, CancellationToken, Task> KillContainer { get; init; } = (_, _) => Task.CompletedTask;
 }

@@ -13,11 +13,33 @@ public static class PodActionPlanner
     /// <param name="pod">The pod as wanted; it is neither deleted nor ended.</param>
     /// <param name="status">What the runtime has.</param>
     /// <param name="health">Verdicts for an instance.</param>
+    /// <param name="restartAll">A container has exited so that all have to run again (condition AllContainersRestarting).</param>
     /// <param name="actuated">Resources a container was given last, by name (null = not on record); null where resources are left alone.</param>
     public static PodActions Compute(
-        Pod pod, RuntimePodStatus status, Func<RuntimeContainerStatus, ContainerHealth> health, Func<string, ResourceRequirements?>? actuated = null)
+        Pod pod, RuntimePodStatus status, Func<RuntimeContainerStatus, ContainerHealth> health, Func<string, ResourceRequirements?>? actuated = null, bool restartAll = false)
     {
+        if (restartAll)
+        {
+            return new PodActions { Reset = ResetOrder(pod, status) };
+        }
+
         return Sandbox(pod, status) is { } next ? WithNewSandbox(pod, status, next) : InSandbox(pod, status, health, actuated is null ? null : new ResizePlanner(actuated));
+    }
+
+    /// <summary>Main containers, then init containers; those whose exit was the cause come last, so that the cause is still seen after a restart of the agent.</summary>
+    private static ImmutableArray<ResetAction> ResetOrder(Pod pod, RuntimePodStatus status)
+    {
+        List<ResetAction> causes = [], others = [];
+        foreach (Container c in pod.Spec.Containers.Concat(pod.Spec.InitContainers))
+        {
+            foreach (RuntimeContainerStatus s in status.Containers.Where(s => s.Name == c.Name))
+            {
+                bool exited = s.State == RuntimeContainerState.Exited;
+                (exited && RestartRules.RestartsAll(c, s.ExitCode) ? causes : others).Add(new ResetAction(s, !exited));
+            }
+        }
+
+        return [.. others, .. causes];
     }
 
     /// <summary>What the sandbox to be made is like, or null where the newest one serves.</summary>

@@ -11,6 +11,11 @@ namespace NodeAgent.Kubelet.Sync;
 /// <param name="ProbeGrace">terminationGracePeriodSeconds of the probe that failed, if it has one.</param>
 public sealed record KillAction(RuntimeContainerStatus Container, Container? Spec, string Reason, long? ProbeGrace = null);
 
+/// <summary>Remove one container so that its pod begins anew; its logs stay.</summary>
+/// <param name="Container">The instance.</param>
+/// <param name="Kill">It has not exited: it is killed first.</param>
+public sealed record ResetAction(RuntimeContainerStatus Container, bool Kill);
+
 /// <summary>What one pass has to do. Source: pkg/kubelet/kuberuntime/kuberuntime_manager.go (podActions).</summary>
 public sealed record PodActions
 {
@@ -24,6 +29,8 @@ public sealed record PodActions
     public bool AnnouncesNewSandbox { get; init; }
     /// <summary>Attempt of the sandbox to be made.</summary>
     public uint Attempt { get; init; }
+    /// <summary>Containers to remove, in order, and nothing else: the pass after it begins anew.</summary>
+    public ImmutableArray<ResetAction> Reset { get; init; } = [];
     /// <summary>Containers to kill first.</summary>
     public ImmutableArray<KillAction> Kill { get; init; } = [];
     /// <summary>Ephemeral containers to start.</summary>
@@ -41,7 +48,7 @@ public sealed record PodActions
     /// <summary>Resources of something that runs change.</summary>
     public bool Resizes => ResizePod || !ResizeMemory.IsEmpty || !ResizeCpu.IsEmpty;
     /// <summary>Nothing to do.</summary>
-    public bool IsEmpty => !Resizes && !KillPod && !CreateSandbox && Kill.IsEmpty && StartEphemeral.IsEmpty && StartInit.IsEmpty && Start.IsEmpty;
+    public bool IsEmpty => Reset.IsEmpty && !Resizes && !KillPod && !CreateSandbox && Kill.IsEmpty && StartEphemeral.IsEmpty && StartInit.IsEmpty && Start.IsEmpty;
 }
 
 /// <summary>Verdicts of probes for a container instance.</summary>

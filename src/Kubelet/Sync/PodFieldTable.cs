@@ -27,7 +27,7 @@ internal static class PodFieldTable
         containers[].lifecycle.stopSignal
         containers[].livenessProbe containers[].name containers[].ports containers[].readinessProbe containers[].resizePolicy
         containers[].resources.limits containers[].resources.requests containers[].restartPolicy
-        containers[].restartPolicyRules[].exitCodes containers[].startupProbe containers[].stdin containers[].stdinOnce
+        containers[].restartPolicyRules containers[].startupProbe containers[].stdin containers[].stdinOnce
         containers[].targetContainerName containers[].terminationMessagePath containers[].terminationMessagePolicy containers[].tty
         containers[].volumeMounts[].mountPath containers[].volumeMounts[].mountPropagation containers[].volumeMounts[].name
         containers[].volumeMounts[].readOnly containers[].volumeMounts[].recursiveReadOnly containers[].volumeMounts[].subPath containers[].volumeMounts[].subPathExpr
@@ -54,7 +54,6 @@ internal static class PodFieldTable
     public static readonly FrozenDictionary<string, string[]> HonouredValues = new Dictionary<string, string[]>
     {
         ["hostUsers"] = ["true"],
-        ["containers[].restartPolicyRules[].action"] = ["\"Restart\""],
     }.ToFrozenDictionary(StringComparer.Ordinal);
 
     private static FrozenSet<string> Words(string text) =>

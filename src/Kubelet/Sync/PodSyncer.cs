@@ -144,6 +144,7 @@ public sealed partial class PodSyncer(PodSyncParts parts, PodSyncSurroundings no
             parts.Probes.AddPod(pod);
             var request = new PodSyncRequest(pod, observed, volumes, parts.Cgroups.CgroupParent(pod), node.Node.HostIPs, node.Statuses.Get(pod.Uid), turn)
             {
+                RestartsAll = node.Statuses.Get(pod.Uid) is { } told && AllContainersRestart.IsTrue(told),
                 KillContainer = (id, token) => parts.Cgroups.KillContainerAsync(pod, id, token),
             };
             // Should the pass break off, nobody knows what it did: the runtime is asked before the next one.

@@ -34,7 +34,10 @@ internal static class KubeletSettingsReader
         var paths = new KubeletPaths(f.RootDirectory, c.PodLogsDir);
         return new KubeletSettings
         {
-            Node = Node(c, f, hostname, reservations, version),
+            Node = Node(c, f, hostname, reservations, version) with
+            {
+                DeclaredFeatures = new[] { "RestartAllContainersOnContainerExits" }.Where(_ => loaded.Gates.IsEnabled("NodeDeclaredFeatures")).Where(loaded.Gates.IsEnabled).ToList(),
+            },
             FailSwapOn = c.FailSwapOn,
             OomScoreAdj = c.OomScoreAdj,
             MaxOpenFiles = c.MaxOpenFiles,

@@ -67,6 +67,45 @@ public sealed class PodCoreTests
     }
 
     [Fact]
+    public async Task A_rule_makes_all_containers_run_again_from_the_first_init_container_on_in_the_same_sandbox()
+    {
+        await using PodCore core = await PodCore.StartAsync();
+        Pod pod = PodCore.Pod(restartPolicy: "Never", init: ["init"], containers: ["main", "watcher"]);
+        core.Api.Put(pod with
+        {
+            Spec = pod.Spec with
+            {
+                Containers =
+                [
+                    pod.Spec.Containers[0],
+                    pod.Spec.Containers[1] with
+                    {
+                        RestartPolicy = "Never",
+                        RestartPolicyRules = [new ContainerRestartRule { Action = "RestartAllContainers", ExitCodes = new ContainerRestartRuleOnExitCodes { Operator = "In", Values = [42] } }],
+                    },
+                ],
+            },
+        });
+        async Task InitEndsAsync(int times)
+        {
+            await core.UntilAsync(() => core.Running("init").Length == 1, $"init runs for the {times}. time");
+            core.Fake.ExitContainer(core.Running("init")[0].Status.Id, 0);
+            await core.UntilAsync(() => core.Runs("web"), "the containers run");
+        }
+
+        await InitEndsAsync(1);
+        string sandbox = core.Fake.Sandboxes.Single().Status.Id;
+        core.Fake.ExitContainer(core.Running("watcher")[0].Status.Id, 42);
+        await InitEndsAsync(2);
+        Assert.Equal(sandbox, core.Fake.Sandboxes.Single().Status.Id);
+        PodStatus status = core.Api.Find("web")!.Status;
+        Assert.Equal([1, 1, 1], status.ContainerStatuses.Concat(status.InitContainerStatuses).Select(s => s.RestartCount));
+        Assert.Equal("False", status.Conditions.Single(c => c.Type == "AllContainersRestarting").Status);
+        Assert.Equal(3, core.Fake.Containers.Length);
+        Assert.Empty(core.Breaches);
+    }
+
+    [Fact]
     public async Task At_rest_there_are_no_calls_no_writes_and_no_timers_of_pods()
     {
         await using PodCore core = await RunningAsync([.. Enumerable.Range(0, 20).Select(i => PodCore.Pod($"p{i}"))]);
