@@ -14,7 +14,28 @@ namespace NodeAgent.Kubelet.Allocation;
 /// <param name="Options">What of the node's settings resizes can run against.</param>
 public sealed record AllocationParts(
     PodResourceState Allocated, PodResourceState Actuated, ResizeConditions Conditions, PodManager Pods, IPodEventRecorder Events,
-    Func<Pod, CancellationToken, Task<(string Reason, string Message)?>> Admit, ResizeOptions Options);
+    Func<Pod, CancellationToken, Task<(string Reason, string Message)?>> Admit, ResizeOptions Options)
+{
+    /// <summary>Null: nothing is counted.</summary>
+    public ResizeMetrics? Metrics { get; init; }
+}
+
+/// <summary>What may have made room for a resize that waits, as metrics name it.</summary>
+public static class ResizeTriggers
+{
+    /// <summary>A resize was carried out.</summary>
+    public const string PodResized = "pod_resized";
+    /// <summary>The pod's object changed.</summary>
+    public const string PodUpdated = "pod_updated";
+    /// <summary>Pods came.</summary>
+    public const string PodsAdded = "pods_added";
+    /// <summary>Pods went.</summary>
+    public const string PodsRemoved = "pods_removed";
+    /// <summary>A pod ended.</summary>
+    public const string PodTerminated = "pod_terminated";
+    /// <summary>Time went by.</summary>
+    public const string Periodic = "periodic_retry";
+}
 
 /// <summary>
 /// What of a pod's resources is allocated, and whether a change of them is: at once, later, or never. All else sees pods with their
@@ -33,7 +54,8 @@ public sealed partial class AllocationManager(AllocationParts parts, Func<bool> 
     private readonly SemaphoreSlim _deciding = new(1);
     private readonly SemaphoreSlim _asked = new(0);
     private readonly HashSet<PodUid> _pending = [];
-    private readonly Dictionary<PodUid, long?> _infeasible = [];
+    private readonly Dictionary<PodUid, long?> _infeasible = [], _counted = [];
+    private volatile string _trigger = ResizeTriggers.Periodic;
     private bool _retained;
 
     /// <summary>A pod's state changed by a decision that was not its own worker's: its worker should look.</summary>
@@ -81,6 +103,12 @@ public sealed partial class AllocationManager(AllocationParts parts, Func<bool> 
 
         lock (_lock)
         {
+            if (_counted.GetValueOrDefault(pod.Uid) != pod.Metadata.Generation)
+            {
+                _counted[pod.Uid] = pod.Metadata.Generation;
+                parts.Metrics?.Requested(Allocated(pod), pod);
+            }
+
             bool known = _infeasible.TryGetValue(pod.Uid, out long? generation) && generation == pod.Metadata.Generation;
             if (known || (!_pending.Add(pod.Uid) && parts.Conditions.PendingOf(pod.Uid)?.ObservedGeneration == pod.Metadata.Generation))
             {
@@ -88,11 +116,12 @@ public sealed partial class AllocationManager(AllocationParts parts, Func<bool> 
             }
         }
 
-        return await DecideAsync(pod.Uid, cancellationToken);
+        return await DecideAsync(pod.Uid, ResizeTriggers.PodUpdated, cancellationToken);
     }
 
     /// <summary>Room may have become free: all pending resizes are looked at again soon.</summary>
-    public void RetryPending()
+    /// <param name="trigger">One of <see cref="ResizeTriggers"/>.</param>
+    public void RetryPending(string trigger)
     {
         lock (_lock)
         {
@@ -102,6 +131,7 @@ public sealed partial class AllocationManager(AllocationParts parts, Func<bool> 
             }
         }
 
+        _trigger = trigger;
         _asked.Release();
     }
 
@@ -114,9 +144,10 @@ public sealed partial class AllocationManager(AllocationParts parts, Func<bool> 
         {
             _pending.Remove(uid);
             _infeasible.Remove(uid);
+            _counted.Remove(uid);
         }
 
-        RetryPending();
+        RetryPending(ResizeTriggers.PodsRemoved);
     }
 
     /// <summary>Looks at pending resizes when asked and every 3 minutes, until cancelled.</summary>
@@ -126,13 +157,14 @@ public sealed partial class AllocationManager(AllocationParts parts, Func<bool> 
         {
             while (true)
             {
+                _trigger = ResizeTriggers.Periodic;
                 await WaitAsync(ready() ? Retry : FirstRetry, cancellationToken);
                 // Those who ask from here on get a look of their own.
                 while (await _asked.WaitAsync(0, cancellationToken))
                 {
                 }
 
-                await DecideAsync(own: null, cancellationToken);
+                await DecideAsync(own: null, _trigger, cancellationToken);
             }
         }
         catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
@@ -150,7 +182,7 @@ public sealed partial class AllocationManager(AllocationParts parts, Func<bool> 
         cancellationToken.ThrowIfCancellationRequested();
     }
 
-    private async Task<bool> DecideAsync(PodUid? own, CancellationToken cancellationToken)
+    private async Task<bool> DecideAsync(PodUid? own, string trigger, CancellationToken cancellationToken)
     {
         if (!ready())
         {
@@ -164,7 +196,7 @@ public sealed partial class AllocationManager(AllocationParts parts, Func<bool> 
             foreach (PendingResize resize in PendingResizeOrder.Sort(Pending()))
             {
                 PodUid uid = resize.Desired.Uid;
-                bool changed = await DecideAsync(resize, cancellationToken);
+                bool changed = await DecideAsync(resize, trigger, cancellationToken);
                 if (changed && uid != own)
                 {
                     Decided?.Invoke(uid);
@@ -207,7 +239,7 @@ public sealed partial class AllocationManager(AllocationParts parts, Func<bool> 
     }
 
     /// <summary>One decision; true where it changed anything.</summary>
-    private async Task<bool> DecideAsync(PendingResize resize, CancellationToken cancellationToken)
+    private async Task<bool> DecideAsync(PendingResize resize, string trigger, CancellationToken cancellationToken)
     {
         (Pod pod, PodUid uid, ResizeConditions conditions) = (resize.Desired, resize.Desired.Uid, parts.Conditions);
         if (ReferenceEquals(resize.Allocated, pod))
@@ -217,13 +249,18 @@ public sealed partial class AllocationManager(AllocationParts parts, Func<bool> 
             return true;
         }
 
-        string? never = ResizeFeasibility.Problem(pod, resize.Allocated, parts.Options);
-        (string Reason, string Message)? rejected = never is not null ? (ResizeConditions.Infeasible, never) : await parts.Admit(pod, cancellationToken);
+        (string Message, string Detail)? never = ResizeFeasibility.Problem(pod, resize.Allocated, parts.Options);
+        (string Reason, string Message)? rejected = never is { } problem ? (ResizeConditions.Infeasible, problem.Message) : await parts.Admit(pod, cancellationToken);
         if (rejected is not { } why)
         {
             // In the file before anything is carried out: after a crash it must be known what was promised.
             await parts.Allocated.SetAsync(uid, PodResourceRecord.Of(pod));
             Settled(uid);
+            if (conditions.PendingOf(uid)?.Reason == ResizeConditions.Deferred)
+            {
+                parts.Metrics?.Accepted(trigger);
+            }
+
             conditions.ClearPending(uid);
             conditions.ClearInProgress(uid);
             conditions.SetInProgress(uid, null, null, pod.Metadata.Generation);
@@ -236,6 +273,10 @@ public sealed partial class AllocationManager(AllocationParts parts, Func<bool> 
         if (reason == ResizeConditions.Infeasible)
         {
             Settled(uid, pod.Metadata.Generation, infeasible: true);
+            if (never is { } detailed)
+            {
+                parts.Metrics?.Infeasible(detailed.Detail);
+            }
         }
 
         if (news)

@@ -29,6 +29,12 @@ public sealed class ResizeConditions(TimeProvider time)
     /// <summary>The pending condition, or null.</summary>
     public PodCondition? PendingOf(PodUid uid) => _all.GetValueOrDefault(uid).Pending;
 
+    /// <summary>Every pod's pending condition.</summary>
+    public IEnumerable<PodCondition> AllPending => _all.Values.Select(c => c.Pending).OfType<PodCondition>();
+
+    /// <summary>How many resizes are being carried out.</summary>
+    public int InProgressCount => _all.Values.Count(c => c.InProgress is not null);
+
     /// <summary>Sets Pending. True where reason or generation are new: an event is due.</summary>
     public bool SetPending(PodUid uid, string reason, string message, long? generation)
     {

@@ -16,12 +16,12 @@ public sealed record ResizeOptions(string CpuManagerPolicy, string MemoryManager
 /// <summary>Resizes that this node can never carry out. Pure. Source: pkg/kubelet/allocation/handlers.go.</summary>
 internal static class ResizeFeasibility
 {
-    /// <summary>Why not, or null where it depends on room alone.</summary>
-    public static string? Problem(Pod desired, Pod allocated, ResizeOptions options)
+    /// <summary>Why not, in words and as metrics name it, or null where it depends on room alone.</summary>
+    public static (string Message, string Detail)? Problem(Pod desired, Pod allocated, ResizeOptions options)
     {
         if (SwapsMemory(desired, allocated, options))
         {
-            return "In-place resize of containers with swap is not supported.";
+            return ("In-place resize of containers with swap is not supported.", "swap_limitation");
         }
 
         if (PodQos.Of(desired) != QosClass.Guaranteed)
@@ -30,9 +30,9 @@ internal static class ResizeFeasibility
         }
 
         return options.CpuManagerPolicy == "static" && Changes(desired, allocated, PodResources.Cpu)
-            ? "Resize is infeasible for Guaranteed Pods alongside CPU Manager policy \"static\""
+            ? ("Resize is infeasible for Guaranteed Pods alongside CPU Manager policy \"static\"", "guaranteed_pod_cpu_manager_static_policy")
             : options.MemoryManagerPolicy == "Static" && Changes(desired, allocated, PodResources.Memory)
-            ? "Resize is infeasible for Guaranteed Pods alongside Memory Manager policy \"Static\""
+            ? ("Resize is infeasible for Guaranteed Pods alongside Memory Manager policy \"Static\"", "guaranteed_pod_memory_manager_static_policy")
             : null;
     }
 

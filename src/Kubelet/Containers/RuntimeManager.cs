@@ -57,7 +57,6 @@ public sealed partial class RuntimeManager : IPodRuntime, IDisposable
 {
     private const string SandboxName = "";
     private static readonly TimeSpan FirstRestartDelay = TimeSpan.FromSeconds(10);
-    private static readonly TimeSpan FailedAgainAfter = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan LeftoverRetry = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan FileLimit = TimeSpan.FromMinutes(2);
     private readonly IRuntimeService _runtime;
@@ -589,6 +588,4 @@ public sealed partial class RuntimeManager : IPodRuntime, IDisposable
 
     [LoggerMessage(2601, LogLevel.Warning, "Pod {Pod}: container {Container}: postStart failed: {Error}")]
     private partial void LogHookFailed(PodRef pod, string container, string error);
-
-    /// <summary>What one pass gathers.</summary>
 }

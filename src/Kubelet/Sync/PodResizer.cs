@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Globalization;
 using Microsoft.Extensions.Logging;
 using NodeAgent.Cri;
@@ -23,6 +24,14 @@ internal sealed partial class PodResizer(IRuntimeService runtime, ResizeNeeds ne
     /// <param name="cancellationToken">Looked at between steps.</param>
     /// <returns>Null where all is done, else what went wrong.</returns>
     public async Task<string?> ActuateAsync(Pod pod, PodActions actions, CancellationToken cancellationToken)
+    {
+        long began = Stopwatch.GetTimestamp();
+        string? error = await TryActuateAsync(pod, actions, cancellationToken);
+        needs.Measured(error is null, Stopwatch.GetElapsedTime(began));
+        return error;
+    }
+
+    private async Task<string?> TryActuateAsync(Pod pod, PodActions actions, CancellationToken cancellationToken)
     {
         try
         {

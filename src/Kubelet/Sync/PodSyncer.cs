@@ -50,7 +50,11 @@ public sealed record PodResizing(AllocationManager Allocations, PodResourceState
 /// <param name="Paths">Folders.</param>
 /// <param name="Work">Threads for calls that may block.</param>
 public sealed record PodSyncSurroundings(
-    PodLifecycleEventGenerator Pleg, PodStatusCache Cache, StatusManager Statuses, INodeInfo Node, IPodEventRecorder Events, StartGate Starts, KubeletPaths Paths, BlockingWork Work);
+    PodLifecycleEventGenerator Pleg, PodStatusCache Cache, StatusManager Statuses, INodeInfo Node, IPodEventRecorder Events, StartGate Starts, KubeletPaths Paths, BlockingWork Work)
+{
+    /// <summary>Told the reason of each pod that is turned away.</summary>
+    public Action<string> Rejected { get; init; } = _ => { };
+}
 
 /// <summary>Carries out the passes over a pod, each in upstream's order. Source: pkg/kubelet/kubelet.go (SyncPod, SyncTerminatingPod, SyncTerminatedPod).</summary>
 public sealed partial class PodSyncer(PodSyncParts parts, PodSyncSurroundings node, TimeProvider time, ILogger<PodSyncer> logger) : IPodSyncer
@@ -73,6 +77,7 @@ public sealed partial class PodSyncer(PodSyncParts parts, PodSyncSurroundings no
             if (await parts.Admission.RejectAsync(pod, cancellationToken) is { } rejected)
             {
                 memory.Rejection = rejected;
+                node.Rejected(rejected.Reason);
                 node.Events.Record(pod, null, "Warning", rejected.Reason, rejected.Message);
                 node.Statuses.Set(pod, PodStatusGenerator.Rejected(pod, rejected.Reason, rejected.Message, PodQos.Of(pod).ToString(), time.GetUtcNow()));
                 return new PodPassResult(PodPassOutcome.ReachedTerminalPhase);
@@ -323,7 +328,7 @@ public sealed partial class PodSyncer(PodSyncParts parts, PodSyncSurroundings no
         else if (allocations.Conditions.ClearInProgress(pod.Uid) is (true, var generation))
         {
             node.Events.Record(pod, null, "Normal", "ResizeCompleted", ResizeMessages.Completed(pod, generation));
-            allocations.RetryPending();
+            allocations.RetryPending(ResizeTriggers.PodResized);
         }
 
         return allocations.Conditions.Of(pod.Uid);

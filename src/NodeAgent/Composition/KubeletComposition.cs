@@ -138,6 +138,9 @@ internal sealed partial class KubeletComposition : IAsyncDisposable
         var limits = settings.Runtime.Config.Limits;
         PodResourceState allocated = ResourceState(PodResourceState.AllocatedFile, blocking), actuated = ResourceState(PodResourceState.ActuatedFile, blocking);
 
+        var resizeConditions = new ResizeConditions(time);
+        var resizeMetrics = new ResizeMetrics(metrics, resizeConditions);
+
         // Containers.
         IServiceLister services = Services(api, loggers);
         ImagePullRecords? pullRecords = settings.PullVerification is { } verification
@@ -151,7 +154,7 @@ internal sealed partial class KubeletComposition : IAsyncDisposable
                 Credentials = new ImageCredentials(settings.ImageCredentials, api, time, loggers.CreateLogger<ImageCredentials>()),
                 PullRecords = pullRecords,
                 HandlerFeatures = handler => _runtimeState.State.Handlers.FirstOrDefault(h => h.Name == handler)?.Features,
-                Resize = new ResizeNeeds(actuated, podCgroups),
+                Resize = new ResizeNeeds(actuated, podCgroups) { Measured = resizeMetrics.Actuated },
             },
             time, loggers.CreateLogger<RuntimeManager>()));
         var pleg = new PodLifecycleEventGenerator(podRuntime, cache, RelistOptions.Default, time, loggers.CreateLogger<PodLifecycleEventGenerator>());
@@ -177,24 +180,24 @@ internal sealed partial class KubeletComposition : IAsyncDisposable
             time));
         allocations = new AllocationManager(
             new AllocationParts(
-                allocated, actuated, new ResizeConditions(time), pods, podEvents, admission.RejectAsync,
-                new ResizeOptions(settings.CpuManagerPolicy, settings.MemoryManagerPolicy, limits.MaySwap)),
+                allocated, actuated, resizeConditions, pods, podEvents, admission.RejectAsync,
+                new ResizeOptions(settings.CpuManagerPolicy, settings.MemoryManagerPolicy, limits.MaySwap)) { Metrics = resizeMetrics },
             () => takenOver.IsCompleted, time, loggers.CreateLogger<AllocationManager>());
         allocations.Decided += uid => workers!.Wake(uid);
         _loops.Add(allocations.RunAsync);
         _loops.Add(async token =>
         {
             await takenOver.WaitAsync(token);
-            allocations.RetryPending();
+            allocations.RetryPending(ResizeTriggers.PodsAdded);
             await Task.Delay(Timeout.InfiniteTimeSpan, time, token);
         });
         var syncer = new PodSyncer(
             new PodSyncParts(podRuntime, volumes, objects, probes, podCgroups, admission) { Resizing = new PodResizing(allocations, actuated) },
-            new PodSyncSurroundings(pleg, cache, statuses, nodeInfo, podEvents, new StartGate(StartWidth, StartCountsFor, time), paths, blocking),
+            new PodSyncSurroundings(pleg, cache, statuses, nodeInfo, podEvents, new StartGate(StartWidth, StartCountsFor, time), paths, blocking) { Rejected = new AdmissionMetrics(metrics).Rejected },
             time, loggers.CreateLogger<PodSyncer>());
         workers = new PodWorkers(syncer, cache.AnythingRunning, time, loggers.CreateLogger<PodWorkers>(), _stop.Token);
         _active = new ActivePods(new AdmittedPods(pods, allocations.Allocated, workers.IsTerminationRequested));
-        workers.PodFinished += _ => allocations.RetryPending();
+        workers.PodFinished += _ => allocations.RetryPending(ResizeTriggers.PodTerminated);
         SyncLoop? loop = null;
         List<PodSourceKind> kinds = [.. api is null ? [] : new[] { PodSourceKind.Api }, .. settings.StaticPodPath is null ? [] : new[] { PodSourceKind.File },
             .. settings.StaticPodUrl is null ? [] : new[] { PodSourceKind.Http }];

@@ -251,7 +251,7 @@ internal sealed class PodCore : IAsyncDisposable
                 }
             });
             Merger.MarkReady(PodSourceKind.Api);
-            _allocations.RetryPending();
+            _allocations.RetryPending(ResizeTriggers.Periodic);
         }
 
         public void End()

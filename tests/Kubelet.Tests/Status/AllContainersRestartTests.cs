@@ -80,9 +80,10 @@ public sealed class AllContainersRestartTests
         Assert.Equal("Running", begun.Phase);
         // The main container is gone, the rest not yet; looked at twice.
         RuntimePodStatus half = Running(pod, Container("watcher", State.Exited, exitCode: 42), Container("init", State.Exited));
-        PodStatus status = Generate(pod, half, Generate(pod, half, begun));
+        PodStatus first = Generate(pod, half, begun), status = Generate(pod, half, first);
+        Assert.Equal("RestartingAllContainers", first.ContainerStatuses.Single(s => s.Name == "main").State!.Waiting!.Reason);
         ContainerStatus main = status.ContainerStatuses.Single(s => s.Name == "main");
-        Assert.Equal(("RestartingAllContainers", 137, 1), (main.State!.Waiting!.Reason, main.LastState!.Terminated!.ExitCode, main.RestartCount));
+        Assert.Equal(("RestartingAllContainers", 137, 1), (main.LastState!.Terminated!.Reason, main.LastState.Terminated.ExitCode, main.RestartCount));
         Assert.Equal("True", Condition(status));
         // All are gone.
         PodStatus clean = Generate(pod, Running(pod), status);
