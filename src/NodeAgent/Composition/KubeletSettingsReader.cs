@@ -25,6 +25,8 @@ namespace NodeAgent.Composition;
 /// <summary>Turns flags and KubeletConfiguration into the parts' own settings. Pure but for the host's facts it is given.</summary>
 internal static class KubeletSettingsReader
 {
+    private const string RestartAll = "RestartAllContainersOnContainerExits";
+
     /// <exception cref="FormatException">A value cannot be used; names the field.</exception>
     public static KubeletSettings Read(LoadedKubeletConfiguration loaded, HostInformation host, CgroupVersion cgroups, string version)
     {
@@ -36,7 +38,7 @@ internal static class KubeletSettingsReader
         {
             Node = Node(c, f, hostname, reservations, version) with
             {
-                DeclaredFeatures = new[] { "RestartAllContainersOnContainerExits" }.Where(_ => loaded.Gates.IsEnabled("NodeDeclaredFeatures")).Where(loaded.Gates.IsEnabled).ToList(),
+                DeclaredFeatures = loaded.Gates.IsEnabled("NodeDeclaredFeatures") && loaded.Gates.IsEnabled(RestartAll) ? [RestartAll] : [],
             },
             FailSwapOn = c.FailSwapOn,
             OomScoreAdj = c.OomScoreAdj,

@@ -1,4 +1,3 @@
-using System.Collections.Immutable;
 using NodeAgent.Kubelet.Pleg;
 using NodeAgent.Kubelet.Status;
 using NodeAgent.Kubelet.Sync;
