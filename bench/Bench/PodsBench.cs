@@ -1,6 +1,8 @@
 using System.Diagnostics;
 using System.Globalization;
 using System.Text.Json.Nodes;
+using NodeAgent.Cri;
+using NodeAgent.Cri.V1;
 using NodeAgent.Harness;
 using NodeAgent.Harness.Cluster;
 using NodeAgent.Harness.Host;
@@ -45,6 +47,7 @@ internal static class PodsBench
                 {
                     Say($"run {run + 1} of {options.Runs}: {subject}");
                     runs[subject].Add(subject == Lowest ? await Floor.MeasureAsync(cluster, options) : await KubeletAsync(cluster, subject == Go ? go : null, options));
+                    await ClearAsync(cluster.Runtime.Runtime);
                 }
             }
         }
@@ -146,6 +149,16 @@ internal static class PodsBench
         if (!await cluster.Node.KubeletProcess.StopAsync(TimeSpan.FromSeconds(30)))
         {
             throw new InvalidOperationException("the kubelet did not end within 30 s of SIGTERM");
+        }
+    }
+
+    // A kubelet may leave dead containers and sandboxes to its collection of garbage: they are not the next one's to list.
+    private static async Task ClearAsync(IRuntimeService runtime)
+    {
+        foreach (PodSandbox sandbox in (await runtime.ListPodSandboxAsync(new ListPodSandboxRequest(), CancellationToken.None)).Items)
+        {
+            await runtime.StopPodSandboxAsync(new StopPodSandboxRequest { PodSandboxId = sandbox.Id }, CancellationToken.None);
+            await runtime.RemovePodSandboxAsync(new RemovePodSandboxRequest { PodSandboxId = sandbox.Id }, CancellationToken.None);
         }
     }
 
