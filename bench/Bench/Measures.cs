@@ -9,12 +9,12 @@ internal static class Measures
 {
     internal const string
         OneReady = "one pod, create to Ready (s)", OneGone = "one pod, delete to gone (s)", MedianReady = "burst, median pod Ready (s)",
-        AllReady = "burst, all Ready (s)", BurstCpu = "burst, CPU of the agent (s)", BurstRuntimeCpu = "burst, CPU of containerd (s)",
+        AllReady = "burst, all Ready (s)", BurstCpu = "burst, CPU of the agent (s)", SettledCpu = "burst and 15 s after, CPU of the agent (s)", BurstRuntimeCpu = "burst, CPU of containerd (s)",
         AllGone = "burst, all gone (s)", GoneCpu = "burst, CPU of the agent until gone (s)", RestCpu = "at rest, CPU (ms/s)",
         RestSwitches = "at rest, wake-ups (1/s)", Anonymous = "at rest, RssAnon (MiB)", Files = "at rest, RssFile (MiB)", Memory = "at rest, RssAnon + RssFile (MiB)";
 
     private static readonly string[] Order =
-        [OneReady, OneGone, MedianReady, AllReady, BurstCpu, BurstRuntimeCpu, AllGone, GoneCpu, RestCpu, RestSwitches, Anonymous, Files, Memory];
+        [OneReady, OneGone, MedianReady, AllReady, BurstCpu, SettledCpu, BurstRuntimeCpu, AllGone, GoneCpu, RestCpu, RestSwitches, Anonymous, Files, Memory];
 
     internal static double Median(IEnumerable<double> values)
     {

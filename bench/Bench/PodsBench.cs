@@ -18,7 +18,7 @@ internal static class PodsBench
     /// <summary>What every container runs: it ends at once on SIGTERM.</summary>
     internal const string Script = "trap 'exit 0' TERM; sleep 100000 & wait";
 
-    private const string Ours = "node-agent", Go = "kubelet (Go)", Lowest = "floor";
+    private const string Ours = "node-agent", Lowest = "floor";
     private static readonly TimeSpan Longest = TimeSpan.FromMinutes(5);
 
     internal static async Task RunAsync(PodsBenchOptions options)
@@ -26,15 +26,22 @@ internal static class PodsBench
         HarnessOptions harness = new()
         {
             Folder = "/var/tmp/na-bench", NodeName = "bench-node", Prefix = "nabench", PodNetwork = 219, ServiceNetwork = 220,
+            // What the Go kubelet takes when it is not told otherwise: the tests' values would cost both at rest.
+            MaxPods = Math.Max(110, options.Pods + 10), FileCheckFrequency = "20s",
             ControlPlane = HarnessOptions.ControlPlaneFromEnvironment(), Announce = Say,
         };
         string? go = Requirements.Kubernetes("kubelet");
-        string[] subjects = go is null ? [Ours, Lowest] : [Ours, Go, Lowest];
+        List<Subject> kubelets = [Subject.Agent(Ours, Requirements.AgentProgram), .. options.Also];
         if (go is null)
         {
             Say("no Go kubelet in $KUBERNETES_BIN or PATH: nothing to compare with but the floor");
         }
+        else
+        {
+            kubelets.Add(Subject.Go(go));
+        }
 
+        string[] subjects = [.. kubelets.Select(kubelet => kubelet.Name), Lowest];
         Dictionary<string, List<Dictionary<string, double>>> runs = subjects.ToDictionary(subject => subject, _ => new List<Dictionary<string, double>>());
         using NodeCluster cluster = await NodeCluster.UpAsync(harness);
         try
@@ -46,7 +53,8 @@ internal static class PodsBench
                 foreach (string subject in run % 2 == 0 ? subjects : subjects.Reverse())
                 {
                     Say($"run {run + 1} of {options.Runs}: {subject}");
-                    runs[subject].Add(subject == Lowest ? await Floor.MeasureAsync(cluster, options) : await KubeletAsync(cluster, subject == Go ? go : null, options));
+                    runs[subject].Add(subject == Lowest
+                        ? await Floor.MeasureAsync(cluster, options) : await KubeletAsync(cluster, kubelets.Single(kubelet => kubelet.Name == subject), options));
                     await ClearAsync(cluster.Runtime.Runtime);
                 }
             }
@@ -71,9 +79,9 @@ internal static class PodsBench
         }
     }
 
-    private static async Task<Dictionary<string, double>> KubeletAsync(NodeCluster cluster, string? go, PodsBenchOptions options)
+    private static async Task<Dictionary<string, double>> KubeletAsync(NodeCluster cluster, Subject subject, PodsBenchOptions options)
     {
-        ChildProcess agent = go is null ? cluster.Node.StartKubelet() : cluster.Node.StartKubeletOf(go, [], "--make-iptables-util-chains=false");
+        ChildProcess agent = cluster.Node.StartKubeletOf(subject.Program, subject.Command, subject.Environment, subject.Flags);
         Workloads work = await Workloads.CreateAsync(cluster, "bench-" + Guid.NewGuid().ToString("N")[..8]);
         await using PodWatch watch = new(cluster.Client, work.Namespace);
         // The node is Ready by its last heartbeat: this kubelet has taken over once a pod of it runs.
@@ -117,12 +125,13 @@ internal static class PodsBench
         double[] times = [.. ready.Select(time => Stopwatch.GetElapsedTime(begin, time).TotalSeconds)];
         measured[Measures.MedianReady] = Measures.Median(times);
         measured[Measures.AllReady] = times.Max();
+        // What the burst set going ends: status reports, events, the first full pass.
+        await Task.Delay(TimeSpan.FromSeconds(15));
+        measured[Measures.SettledCpu] = ProcessCost.Of(agent.Id).Cpu - before.Cpu;
     }
 
     private static async Task RestAsync(ChildProcess agent, TimeSpan time, Dictionary<string, double> measured)
     {
-        // What the burst set going has ended: status reports, events, the first full pass.
-        await Task.Delay(TimeSpan.FromSeconds(15));
         ProcessCost before = ProcessCost.Of(agent.Id);
         await Task.Delay(time);
         ProcessCost after = ProcessCost.Of(agent.Id);

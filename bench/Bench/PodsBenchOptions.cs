@@ -15,6 +15,9 @@ internal sealed record PodsBenchOptions
     /// <summary>How long the node is watched at rest, with the burst's pods running.</summary>
     public TimeSpan Rest { get; init; } = TimeSpan.FromSeconds(30);
 
+    /// <summary>Further builds or settings of the agent, each a subject of its own.</summary>
+    public IReadOnlyList<Subject> Also { get; init; } = [];
+
     /// <summary>Where the figures of each run go as JSON; null for nowhere.</summary>
     public string? Json { get; init; }
 }

@@ -3,8 +3,8 @@ using System.Globalization;
 namespace NodeAgent.Bench;
 
 /// <summary>What a process has used so far.</summary>
-/// <param name="Cpu">Seconds of user and system time, ended threads included (resolution 10 ms).</param>
-/// <param name="Switches">Context switches, voluntary or not, of each present thread by its id.</param>
+/// <param name="Cpu">Seconds of user and system time, ended threads and programs it ran included (resolution 10 ms).</param>
+/// <param name="Switches">Voluntary context switches of each present thread by its id: it slept and was woken.</param>
 /// <param name="AnonymousKiB">RssAnon.</param>
 /// <param name="FileKiB">RssFile.</param>
 internal sealed record ProcessCost(double Cpu, IReadOnlyDictionary<string, long> Switches, long AnonymousKiB, long FileKiB)
@@ -13,14 +13,14 @@ internal sealed record ProcessCost(double Cpu, IReadOnlyDictionary<string, long>
     {
         string stat = File.ReadAllText($"/proc/{process}/stat");
         string[] fields = stat[(stat.LastIndexOf(')') + 2)..].Split(' ');
-        double cpu = (Number(fields[11]) + Number(fields[12])) / 100.0;
+        double cpu = (Number(fields[11]) + Number(fields[12]) + Number(fields[13]) + Number(fields[14])) / 100.0;
         Dictionary<string, long> switches = [];
         foreach (string thread in Directory.EnumerateDirectories($"/proc/{process}/task"))
         {
             try
             {
                 string[] lines = File.ReadAllLines(thread + "/status");
-                switches[Path.GetFileName(thread)] = Line(lines, "voluntary_ctxt_switches:") + Line(lines, "nonvoluntary_ctxt_switches:");
+                switches[Path.GetFileName(thread)] = Line(lines, "voluntary_ctxt_switches:");
             }
             catch (IOException)
             {

@@ -2,7 +2,8 @@ using System.Globalization;
 using NodeAgent.Bench;
 using NodeAgent.Bench.Services;
 
-// bench pods [--pods N] [--runs N] [--single N] [--rest SECONDS] [--json FILE]
+// --also: another build (PROGRAM=path) or other settings (environment variables) of the agent, as a subject of its own; any number of them.
+// bench pods [--pods N] [--runs N] [--single N] [--rest SECONDS] [--json FILE] [--also NAME:VARIABLE=VALUE,...]
 if (args is ["services", .. string[] more])
 {
     return await ServicesBench.MainAsync(more);
@@ -19,6 +20,12 @@ for (int i = 0; i < rest.Length; i += 2)
     if (rest[i] == "--json")
     {
         options = options with { Json = rest[i + 1] };
+        continue;
+    }
+
+    if (rest[i] == "--also")
+    {
+        options = options with { Also = [.. options.Also, Subject.Parse(rest[i + 1])] };
         continue;
     }
 
@@ -56,7 +63,7 @@ catch (Exception e)
 
 static int Usage()
 {
-    Console.Error.WriteLine("usage: bench pods [--pods N] [--runs N] [--single N] [--rest SECONDS] [--json FILE]");
+    Console.Error.WriteLine("usage: bench pods [--pods N] [--runs N] [--single N] [--rest SECONDS] [--json FILE] [--also NAME:VARIABLE=VALUE,...]");
     Console.Error.WriteLine($"       bench {ServicesBenchOptions.Usage}");
     return 2;
 }

@@ -37,6 +37,12 @@ public sealed record HarnessOptions
     /// <summary>A folder with containerd and its shims; null takes $CONTAINERD_BINARY's, or the host's.</summary>
     public string? ContainerdFolder { get; init; }
 
+    /// <summary>The kubelet's maxPods.</summary>
+    public int MaxPods { get; init; } = 250;
+
+    /// <summary>The kubelet's fileCheckFrequency, as its configuration writes it.</summary>
+    public string FileCheckFrequency { get; init; } = "1s";
+
     /// <summary>Told at each step.</summary>
     public Action<string> Announce { get; init; } = _ => { };
 

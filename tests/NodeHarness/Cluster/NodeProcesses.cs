@@ -40,18 +40,19 @@ public sealed class NodeProcesses(HarnessOptions options, IControlPlane control,
 
     /// <summary>Starts the kubelet (again).</summary>
     /// <param name="more">Flags that come last, so that they win over the usual ones.</param>
-    public ChildProcess StartKubelet(params string[] more) => StartKubeletOf(Requirements.AgentProgram, ["kubelet"], more);
+    public ChildProcess StartKubelet(params string[] more) => StartKubeletOf(Requirements.AgentProgram, ["kubelet"], null, more);
 
     /// <summary>Starts a program as the node's kubelet on the same files and flags.</summary>
     /// <param name="program">The program.</param>
     /// <param name="command">What comes before the flags.</param>
+    /// <param name="environment">Variables besides this process' own.</param>
     /// <param name="more">Flags that come last, so that they win over the usual ones.</param>
-    public ChildProcess StartKubeletOf(string program, string[] command, params string[] more) => ChildProcess.Start(options.Folder, Kubelet, program,
+    public ChildProcess StartKubeletOf(string program, string[] command, IReadOnlyDictionary<string, string>? environment, params string[] more) => ChildProcess.Start(options.Folder, Kubelet, program,
     [
         .. command, "--config", ConfigurationFile(Kubelet), "--kubeconfig", control.NodeKubeconfig, "--hostname-override", options.NodeName,
         "--node-ip", address.ToString(), "--root-dir", RootFolder, "--cert-dir", Path.Combine(options.Folder, "kubelet-pki"),
         "--v", Environment.GetEnvironmentVariable("NODE_AGENT_E2E_V") ?? "2", .. more,
-    ]);
+    ], environment);
 
     /// <summary>Starts kube-proxy (again).</summary>
     /// <param name="environment">Variables besides this process' own.</param>
@@ -105,8 +106,8 @@ public sealed class NodeProcesses(HarnessOptions options, IControlPlane control,
         clusterDomain: cluster.local
         podLogsDir: "{LogFolder}"
         staticPodPath: "{ManifestFolder}"
-        fileCheckFrequency: 1s
-        maxPods: 250
+        fileCheckFrequency: {options.FileCheckFrequency}
+        maxPods: {options.MaxPods}
         evictionHard:
           nodefs.available: "1%"
           imagefs.available: "1%"
