@@ -36,8 +36,13 @@ public sealed partial class Housekeeper(HousekeepingParts parts, Func<bool> allS
     private static readonly TimeSpan RemovalsCountFor = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan FolderLimit = TimeSpan.FromMinutes(2);
 
+    // Nobody but us makes folders and cgroups of pods, so a pass that is not asked for seldom finds anything.
+    private static readonly TimeSpan Quiet = TimeSpan.FromMinutes(1);
+
     private readonly SemaphoreSlim _wanted = new(0);
     private readonly ConcurrentDictionary<(string What, PodUid Uid), Task> _removals = new();
+    private long _lastPass = parts.Time.GetTimestamp();
+    private volatile bool _leftToDo = true;
 
     /// <summary>Asks for a pass soon; never blocks.</summary>
     public void Request()
@@ -47,6 +52,22 @@ public sealed partial class Housekeeper(HousekeepingParts parts, Func<bool> allS
             _wanted.Release();
         }
     }
+
+    /// <summary>
+    /// After a relist: asks for a pass where the runtime has a pod without a worker, where the last pass found something to remove or
+    /// there was none yet, and otherwise once a minute. Looking through cgroups and folders after each relist would be most of the work of a node at rest.
+    /// </summary>
+    public void Relisted()
+    {
+        if (MayFindSomething)
+        {
+            Request();
+        }
+    }
+
+    /// <summary>Whether a pass is due without being asked for.</summary>
+    internal bool MayFindSomething =>
+        _leftToDo || parts.Time.GetElapsedTime(Volatile.Read(ref _lastPass)) >= Quiet || parts.Cache.Uids.Any(uid => parts.Workers.StateOf(uid) is null);
 
     /// <summary>Works whenever asked, until cancelled.</summary>
     public async Task RunAsync(CancellationToken cancellationToken)
@@ -75,12 +96,15 @@ public sealed partial class Housekeeper(HousekeepingParts parts, Func<bool> allS
     /// <summary>One pass over everything.</summary>
     internal async Task PassAsync(CancellationToken cancellationToken)
     {
+        Volatile.Write(ref _lastPass, parts.Time.GetTimestamp());
+        _leftToDo = true;
         // Look first, ask for workers afterwards: whatever a worker made before the look, its worker is known by then.
         RuntimePodStatus[] observed = [.. parts.Cache.All];
         IReadOnlyList<PodUid> onDisk = await parts.Work.RunWithinAsync(parts.Paths.Pods, FolderLimit, OnDisk, cancellationToken);
         IReadOnlyList<PodUid> cgroups = await parts.Cgroups.ListAsync(cancellationToken);
         var handled = parts.Workers.Known.ToHashSet();
         List<Task> removals = [];
+        bool orphans = false;
         foreach (RuntimePodStatus status in observed.Where(s => !handled.Contains(s.Pod.Uid)))
         {
             if (status.AnythingRunning)
@@ -88,6 +112,7 @@ public sealed partial class Housekeeper(HousekeepingParts parts, Func<bool> allS
                 LogOrphan(status.Pod);
                 parts.Workers.TerminateOrphan(OrphanOf(status.Pod));
                 handled.Add(status.Pod.Uid);
+                orphans = true;
             }
             else
             {
@@ -106,6 +131,9 @@ public sealed partial class Housekeeper(HousekeepingParts parts, Func<bool> allS
         {
             // They go on, and are told of where they fail.
         }
+
+        // What there was to remove may be there still.
+        _leftToDo = orphans || removals.Count > 0;
     }
 
     // What hangs since an earlier pass is not begun a second time.

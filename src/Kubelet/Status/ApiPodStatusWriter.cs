@@ -26,7 +26,9 @@ public sealed class ApiPodStatusWriter(IKubernetesClient client, Func<Pod, Pod, 
     /// <inheritdoc/>
     public async Task<Pod?> PatchStatusAsync(Pod current, PodStatus status, CancellationToken cancellationToken)
     {
-        if (createPatch(current, current with { Status = status }) is not { } patch)
+        // Nothing but the status is to differ: metadata and spec are neither written out nor compared.
+        var before = new Pod { Metadata = new ObjectMeta(), Spec = new PodSpec(), Status = current.Status };
+        if (createPatch(before, before with { Status = status }) is not { } patch)
         {
             return current;
         }

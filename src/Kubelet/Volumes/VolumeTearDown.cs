@@ -80,6 +80,11 @@ internal sealed class VolumeTearDown(VolumeHost host)
 
     private void RemoveSubPaths(string folder)
     {
+        if (FileAt.Status(folder, followLinks: false) is null)
+        {
+            return;
+        }
+
         UnmountAll(folder);
         foreach (string container in Children(folder))
         {
@@ -98,8 +103,14 @@ internal sealed class VolumeTearDown(VolumeHost host)
 
     private void UnmountAll(string path)
     {
+        IReadOnlyList<MountEntry> mounts = host.Mounter.List(path);
+        if (mounts.Count == 0)
+        {
+            return;
+        }
+
         // Latest first: what was mounted over or inside another goes before it.
-        foreach (MountEntry mount in host.Mounter.List(path).Reverse())
+        foreach (MountEntry mount in mounts.Reverse())
         {
             host.Mounter.Unmount(mount.MountPoint, lazy: false);
         }

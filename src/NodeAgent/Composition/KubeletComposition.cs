@@ -219,7 +219,7 @@ internal sealed partial class KubeletComposition : IAsyncDisposable
             probes.Observe(uid);
             workers.Wake(uid);
         };
-        pleg.Relisted += housekeeper.Request;
+        pleg.Relisted += housekeeper.Relisted;
         pleg.Relisted += relists.Beat;
         probes.Changed += u => workers.Wake(u.Pod.Uid);
         tokens.Due += workers.Wake;

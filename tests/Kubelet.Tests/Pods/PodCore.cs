@@ -212,7 +212,7 @@ internal sealed class PodCore : IAsyncDisposable
             _loop = loop = new SyncLoop(pods, workers, Statuses, () => { }, NullLogger<SyncLoop>.Instance);
             _housekeeper = new Housekeeper(new HousekeepingParts(workers, cache, _manager, volumes, cgroups, core.Paths, _work, time), () => Merger.AllReady && loop.Idle, NullLogger<Housekeeper>.Instance);
             _pleg.PodChanged += workers.Wake;
-            _pleg.Relisted += _housekeeper.Request;
+            _pleg.Relisted += _housekeeper.Relisted;
             _loop.PodRemoved += _ => _housekeeper.Request();
         }
 
