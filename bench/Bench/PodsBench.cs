@@ -56,6 +56,10 @@ internal static class PodsBench
                     runs[subject].Add(subject == Lowest
                         ? await Floor.MeasureAsync(cluster, options) : await KubeletAsync(cluster, kubelets.Single(kubelet => kubelet.Name == subject), options));
                     await ClearAsync(cluster.Runtime.Runtime);
+                    if (options.Json is { } soFar)
+                    {
+                        await File.WriteAllTextAsync(soFar, Measures.Json(runs));
+                    }
                 }
             }
         }
@@ -73,10 +77,6 @@ internal static class PodsBench
 
         Console.WriteLine($"{options.Pods} pods, {options.Runs} runs in turn; {cluster.Control.Description}; {Requirements.AgentProgram}; the floor with {Floor.Parallel} pods at a time");
         Console.Write(Measures.Table(subjects, runs));
-        if (options.Json is { } file)
-        {
-            await File.WriteAllTextAsync(file, Measures.Json(runs));
-        }
     }
 
     private static async Task<Dictionary<string, double>> KubeletAsync(NodeCluster cluster, Subject subject, PodsBenchOptions options)
