@@ -58,6 +58,7 @@ internal sealed class IptablesBackend : ProxyBackend
             NodeIP = node.Addresses.Of(state.Family).ToString(),
             RandomFully = abilities.RandomFully,
             Recent = abilities.Recent,
+            DirectEndpoints = abilities.Bpf,
             DropInvalid = dropInvalid,
         };
         _proxier = new IptablesProxier(state, options, iptables, around.Settings.NodeName, around.Time, around.Loggers.CreateLogger<IptablesProxier>())

@@ -45,7 +45,7 @@ public sealed class NftKernelTests : IDisposable
     public async Task A_restarted_proxier_finds_everything_in_place_and_keeps_every_slot(IPFamily family)
     {
         using NftKernel kernel = Open(family);
-        ProxyState state = NftCorpus.State(family);
+        ProxyState state = ClusterCorpus.State(family);
         Assert.True(await New(state, kernel).SyncAsync(default));
         string before = List(_ns, family);
         state.RequestFull();
@@ -60,7 +60,7 @@ public sealed class NftKernelTests : IDisposable
     public async Task Services_that_go_leave_what_a_first_pass_without_them_makes(IPFamily family)
     {
         using NftKernel kernel = Open(family);
-        ProxyState empty = new(family), state = NftCorpus.State(family);
+        ProxyState empty = new(family), state = ClusterCorpus.State(family);
         Assert.True(await New(empty, kernel).SyncAsync(default));
         string before = List(_ns, family);
         NftablesProxier proxier = New(state, kernel);
@@ -81,7 +81,7 @@ public sealed class NftKernelTests : IDisposable
     public async Task Changes_of_others_are_told_and_repaired_and_our_own_are_not_told(IPFamily family)
     {
         using NftKernel kernel = Open(family);
-        ProxyState state = NftCorpus.State(family);
+        ProxyState state = ClusterCorpus.State(family);
         NftablesProxier proxier = New(state, kernel);
         using var told = new SemaphoreSlim(0);
         string? process = null;
@@ -111,7 +111,7 @@ public sealed class NftKernelTests : IDisposable
     public async Task A_table_that_went_unnoticed_is_made_again_in_the_same_pass(IPFamily family)
     {
         using NftKernel kernel = Open(family);
-        ProxyState state = NftCorpus.State(family);
+        ProxyState state = ClusterCorpus.State(family);
         NftablesProxier proxier = New(state, kernel);
         Assert.True(await proxier.SyncAsync(default));
         string before = List(_ns, family);
@@ -132,7 +132,7 @@ public sealed class NftKernelTests : IDisposable
         _ns.Exec("nft", "add", "table", table, "kube-proxy");
         _ns.Exec("nft", "add", "set", table, "kube-proxy", "service-ips", "{ type inet_service ; }");
         using NftKernel kernel = Open(family);
-        Assert.True(await New(NftCorpus.State(family), kernel).SyncAsync(default));
+        Assert.True(await New(ClusterCorpus.State(family), kernel).SyncAsync(default));
         Assert.Contains("service-endpoints/3", List(_ns, family), StringComparison.Ordinal);
         Assert.True(kernel.DeleteTable());
         Assert.False(kernel.DeleteTable());
@@ -144,7 +144,7 @@ public sealed class NftKernelTests : IDisposable
     public async Task A_new_affinity_time_makes_the_sets_anew(IPFamily family)
     {
         using NftKernel kernel = Open(family);
-        ProxyState state = NftCorpus.State(family);
+        ProxyState state = ClusterCorpus.State(family);
         NftablesProxier proxier = New(state, kernel);
         Assert.True(await proxier.SyncAsync(default));
         Kubernetes.Objects.Service service = TestServices.Service("sticky", family == IPFamily.IPv4 ? "10.96.0.5" : "fd00:96::5");

@@ -30,7 +30,7 @@ internal sealed class NodeNetwork : IDisposable
     private readonly ConntrackCleaner _conntrack;
     private readonly List<(NetworkNamespace Part, string Network, string Network6)> _parts = [];
 
-    /// <param name="mode">"nftables", or "iptables-nft" or "iptables-legacy" by the programs used.</param>
+    /// <param name="mode">"nftables", or "iptables-nft" or "iptables-legacy" by the programs used; "iptables-nft-chains" with a chain for each endpoint.</param>
     /// <param name="family">The family programmed.</param>
     /// <param name="local">Tells pods of this node; by their network where not given.</param>
     public NodeNetwork(string mode, IPFamily family = IPFamily.IPv4, LocalTrafficDetector? local = null)
@@ -57,6 +57,7 @@ internal sealed class NodeNetwork : IDisposable
             Family = family,
             LocalTraffic = local ?? LocalTrafficDetector.ByCidr(Address("10.180.0.0/15", "fd00:180::/28")),
             LocalhostNodePorts = family == IPFamily.IPv4,
+            DirectEndpoints = !mode.EndsWith("-chains", StringComparison.Ordinal),
         };
         NftOptions = new NftOptions { Family = family, LocalTraffic = Options.LocalTraffic, NodeIP = Address("203.0.113.1", "fd00:203:113::1"), ServiceCidrs = [Address("172.30.0.0/16", "fd00:172:30::/112")] };
         Proxier = New();
@@ -151,6 +152,16 @@ internal sealed class NodeNetwork : IDisposable
             Endpoints = endpoints.ToImmutable(),
         });
     }
+
+    /// <summary>One endpoint in the node's own network, of no node by name, as the API server's.</summary>
+    public void EndpointOnNode(string address) => State.SetSlice(new SliceState
+    {
+        Service = new ServiceName("ns", "web"),
+        Name = "web-1",
+        Family = _family,
+        Ports = [new SlicePort("tcp", "tcp", 8080)],
+        Endpoints = [new SliceEndpoint(address, true, true, false, false, [], [])],
+    });
 
     /// <summary>Programs what is wanted; the first time when every neighbour has been found, which takes IPv6 seconds.</summary>
     public async Task ProgramAsync()

@@ -10,7 +10,8 @@ public sealed class ServicePacketTests
     private const string Pod = "10.180.1.2", Outsider = "203.0.113.2", NodeOutside = "203.0.113.1";
 
     /// <summary>The modes, iptables once for each of its programs that is installed.</summary>
-    public static TheoryData<string> Modes => [.. ((string[])["iptables-nft", "iptables-legacy"]).Where(b => File.Exists($"/usr/sbin/{b}")), "nftables"];
+    public static TheoryData<string> Modes =>
+        [.. ((string[])["iptables-nft", "iptables-nft-chains", "iptables-legacy"]).Where(b => File.Exists($"/usr/sbin/{b.Replace("-chains", "", StringComparison.Ordinal)}")), "nftables"];
 
     [NetworkTheory]
     [MemberData(nameof(Modes))]
@@ -37,6 +38,40 @@ public sealed class ServicePacketTests
         await net.ProgramAsync();
         Assert.Equal("local sees 10.180.2.1", await net.Local.AskTcpAsync(NodeNetwork.VirtualIP, 80));
         Assert.Equal("local sees 10.180.2.1", await net.Local.AskUdpAsync(NodeNetwork.VirtualIP, 80));
+        net.Endpoints(local: true, remote: true);
+        await net.ProgramAsync();
+        HashSet<string> answers = [];
+        for (int i = 0; i < 40; i++)
+        {
+            answers.Add(await net.Local.AskTcpAsync(NodeNetwork.VirtualIP, 80));
+        }
+
+        // Masqueraded only where it comes back.
+        Assert.Equal(["local sees 10.180.2.1", "remote sees 10.180.2.2"], answers.Order());
+    }
+
+    [NetworkTheory]
+    [MemberData(nameof(Modes))]
+    public async Task A_pod_reaches_itself_over_IPv6_and_the_node_what_runs_on_itself(string mode)
+    {
+        using (var net = new NodeNetwork(mode, IPFamily.IPv6))
+        {
+            net.Service();
+            net.Endpoints(local: true, remote: false);
+            await net.ProgramAsync();
+            Assert.Equal("local sees fd00:180:2::1", await net.Local.AskTcpAsync(NodeNetwork.VirtualIPv6, 80));
+            Assert.Equal("local sees fd00:180:1::2", await net.Client.AskTcpAsync(NodeNetwork.VirtualIPv6, 80));
+        }
+
+        using (var net = new NodeNetwork(mode))
+        {
+            net.Service();
+            net.Node.Serve("node", NodeOutside, 8080);
+            net.EndpointOnNode(NodeOutside);
+            await net.ProgramAsync();
+            Assert.StartsWith("node sees ", await net.Node.AskTcpAsync(NodeNetwork.VirtualIP, 80), StringComparison.Ordinal);
+            Assert.Equal($"node sees {Pod}", await net.Client.AskTcpAsync(NodeNetwork.VirtualIP, 80));
+        }
     }
 
     [NetworkTheory]

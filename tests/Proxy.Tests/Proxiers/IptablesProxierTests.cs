@@ -1,6 +1,7 @@
 using FsCheck;
 using FsCheck.Fluent;
 using Microsoft.Extensions.Logging.Abstractions;
+using NodeAgent.Kubernetes.Objects;
 using NodeAgent.Proxy.Kernel.Iptables;
 using NodeAgent.Proxy.LocalTraffic;
 using NodeAgent.Proxy.Proxiers;
@@ -25,8 +26,8 @@ public sealed class IptablesProxierTests
 
     private IptablesProxier New() => Make(_state, _kernel);
 
-    private static IptablesProxier Make(ProxyState state, FakeIptables kernel) =>
-        new(state, Options, kernel, "node1", new FakeTimeProvider(), NullLogger<IptablesProxier>.Instance);
+    private static IptablesProxier Make(ProxyState state, FakeIptables kernel, bool direct = false) =>
+        new(state, Options with { DirectEndpoints = direct }, kernel, "node1", new FakeTimeProvider(), NullLogger<IptablesProxier>.Instance);
 
     [Fact]
     public async Task A_service_with_two_endpoints_is_balanced_over_both()
@@ -158,28 +159,54 @@ public sealed class IptablesProxierTests
     }
 
     [Fact]
-    public void Any_sequence_of_changes_ends_where_programming_from_nothing_ends()
+    public async Task Without_affinity_endpoints_need_no_chains_and_one_rule_finds_what_comes_back_to_its_sender()
     {
-        var change = Gen.Choose(0, 5).SelectMany(kind => Gen.Choose(0, 4).SelectMany(service => Gen.Choose(0, 7).Select(bits => (kind, service, bits))));
+        _state.SetService(TestServices.Service("web"));
+        _state.SetSlice(TestServices.Slice("web", "10.244.0.5", "10.244.0.6"));
+        IptablesProxier proxier = Make(_state, _kernel, direct: true);
+        Assert.True(await proxier.SyncAsync(default));
+        Assert.DoesNotContain(_kernel.Chains("nat"), c => c.StartsWith("KUBE-SEP-", StringComparison.Ordinal));
+        Assert.Equal("-m comment --comment \"ns/web:p80 -> 10.244.0.6:8080\" -m tcp -p tcp -j DNAT --to-destination 10.244.0.6:8080",
+            _kernel.Rules("nat", ChainNames.Cluster(new ServicePortName(new ServiceName("ns", "web"), "p80", "tcp")))[^1]);
+        Assert.Contains("-m bpf --bytecode \"7,32 0 0 16,2 0 0 0,32 0 0 12,97 0 0 0,29 0 1 0,6 0 0 65535,6 0 0 0\" -j MASQUERADE", _kernel.Rules("nat", "KUBE-POSTROUTING")[0], StringComparison.Ordinal);
+        Service service = TestServices.Service("web");
+        _state.SetService(service with { Spec = service.Spec! with { SessionAffinity = "ClientIP" } });
+        Assert.True(await proxier.SyncAsync(default));
+        Assert.Equal(2, _kernel.Chains("nat").Count(c => c.StartsWith("KUBE-SEP-", StringComparison.Ordinal)));
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void Any_sequence_of_changes_ends_where_programming_from_nothing_ends(bool direct)
+    {
+        var change = Gen.Choose(0, 7).SelectMany(kind => Gen.Choose(0, 4).SelectMany(service => Gen.Choose(0, 7).Select(bits => (kind, service, bits))));
         Prop.ForAll(Gen.ListOf(change).ToArbitrary(), changes =>
         {
             var kernel = new FakeIptables();
             var state = new ProxyState(IPFamily.IPv4);
-            IptablesProxier proxier = Make(state, kernel);
+            IptablesProxier proxier = Make(state, kernel, direct);
             foreach ((int kind, int service, int bits) in changes)
             {
                 Apply(state, kind, service, bits);
-                Assert.True(proxier.SyncAsync(default).GetAwaiter().GetResult());
+                kernel.Fail = bits == 7;
+                // Where nothing is to be sent nothing fails.
+                Assert.True(proxier.SyncAsync(default).GetAwaiter().GetResult() || kernel.Fail);
+                kernel.Fail = false;
+                if (bits == 6)
+                {
+                    // A restart: what is programmed is known from the kernel alone.
+                    state.RequestFull();
+                    proxier = Make(state, kernel, direct);
+                }
             }
+
+            Assert.True(proxier.SyncAsync(default).GetAwaiter().GetResult());
 
             state.RequestFull();
             var fresh = new FakeIptables();
-            Assert.True(Make(state, fresh).SyncAsync(default).GetAwaiter().GetResult());
-            state.RequestFull();
-            if (changes.Count > 0)
-            {
-                Assert.Equal(fresh.Text(), kernel.Text());
-            }
+            Assert.True(Make(state, fresh, direct).SyncAsync(default).GetAwaiter().GetResult());
+            Assert.Equal(fresh.Text(), kernel.Text());
         }).QuickCheckThrowOnFailure();
     }
 
@@ -193,7 +220,11 @@ public sealed class IptablesProxierTests
             case 1: state.SetService(TestServices.Service(name, $"10.96.0.{service + 1}", nodePort: 30000 + service, external: "Local")); break;
             case 2: state.RemoveService(new ServiceName("ns", name)); break;
             case 3: state.RemoveSlice(TestServices.Slice(name)); break;
+            case 6: state.SetService(Changed(TestServices.Service(name, $"10.96.0.{service + 1}"), s => s with { SessionAffinity = "ClientIP" })); break;
+            case 7: state.SetService(Changed(TestServices.Service(name, $"10.96.0.{service + 1}"), s => s with { ExternalIPs = [$"192.0.2.{bits % 3}"], InternalTrafficPolicy = bits > 3 ? "Local" : "Cluster" })); break;
             default: state.SetSlice(TestServices.Slice(name, addresses)); break;
         }
     }
+
+    private static Service Changed(Service service, Func<ServiceSpec, ServiceSpec> change) => service with { Spec = change(service.Spec!) };
 }

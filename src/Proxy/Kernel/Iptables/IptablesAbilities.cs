@@ -6,7 +6,8 @@ namespace NodeAgent.Proxy.Kernel.Iptables;
 /// <param name="Recent">Match "recent" (session affinity).</param>
 /// <param name="Statistic">Match "statistic" (balancing over endpoints).</param>
 /// <param name="RandomFully">MASQUERADE --random-fully.</param>
-public sealed partial record IptablesAbilities(bool Recent, bool Statistic, bool RandomFully)
+/// <param name="Bpf">Match "bpf" with a program in the rule (endpoints without chains of their own).</param>
+public sealed partial record IptablesAbilities(bool Recent, bool Statistic, bool RandomFully, bool Bpf)
 {
     private static readonly Version Oldest = new(1, 6, 2);
 

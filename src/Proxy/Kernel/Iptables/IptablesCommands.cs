@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Text;
+using NodeAgent.Proxy.Rulesets.Iptables;
 using NodeAgent.Proxy.Tracking;
 
 namespace NodeAgent.Proxy.Kernel.Iptables;
@@ -80,7 +81,8 @@ public sealed class IptablesCommands(IPFamily family, TimeSpan timeout, string b
         bool recent = await AcceptsAsync("-m recent --name KUBE-PROBE --rcheck --seconds 10 --reap -j RETURN", cancellationToken);
         bool statistic = await AcceptsAsync("-m statistic --mode random --probability 0.5000000000 -j RETURN", cancellationToken);
         bool random = await AcceptsAsync("-j MASQUERADE --random-fully", cancellationToken);
-        return new IptablesAbilities(recent, statistic, random);
+        bool bpf = await AcceptsAsync($"{Hairpin.Match(family)} -j RETURN", cancellationToken);
+        return new IptablesAbilities(recent, statistic, random, bpf);
     }
 
     /// <summary>Tries a rule in a chain of its own that nothing jumps to; the chain is made and removed within one input, so nothing stays.</summary>

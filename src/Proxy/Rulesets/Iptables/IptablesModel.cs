@@ -73,6 +73,11 @@ public sealed record IptablesOptions
     public bool Recent { get; init; } = true;
     /// <summary>Drop packets conntrack calls invalid (unless nf_conntrack_tcp_be_liberal is set).</summary>
     public bool DropInvalid { get; init; } = true;
+    /// <summary>
+    /// Services without affinity name their endpoints in the chain that balances over them, without a chain for each; needs the match "bpf",
+    /// by which one rule finds all traffic that comes back to its sender.
+    /// </summary>
+    public bool DirectEndpoints { get; init; }
     /// <summary>Comments on rules for endpoints; off where there are more than 1,000 endpoints.</summary>
     public bool EndpointComments { get; init; } = true;
 

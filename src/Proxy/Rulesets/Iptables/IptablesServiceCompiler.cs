@@ -39,6 +39,9 @@ public static class IptablesServiceCompiler
 
         private readonly bool _sticky = port.StickySeconds > 0 && options.Recent;
 
+        // Affinity remembers endpoints by their chains.
+        private readonly bool _direct = options.DirectEndpoints && !(port.StickySeconds > 0 && options.Recent);
+
         public List<TopRule> Top { get; } = [];
 
         public List<CompiledChain> Chains { get; } = [];
@@ -224,7 +227,7 @@ public static class IptablesServiceCompiler
                 Balance(_local, endpoints.Local, port.InternalLocal ? _internalRules : []);
             }
 
-            foreach (Endpoint endpoint in endpoints.Reachable)
+            foreach (Endpoint endpoint in _direct ? [] : endpoints.Reachable)
             {
                 string comment = options.EndpointComments ? $"-m comment --comment {_name} " : "";
                 string recent = _sticky ? $"-m recent --name {ChainNames.Endpoint(port.Name, endpoint.Key)} --set " : "";
@@ -239,7 +242,7 @@ public static class IptablesServiceCompiler
         private void Balance(string chain, ImmutableArray<Endpoint> targets, List<string> first)
         {
             var rules = new List<string>(first);
-            var chains = targets.Select(t => (Chain: ChainNames.Endpoint(port.Name, t.Key),
+            var chains = targets.Select(t => (Chain: _direct ? "" : ChainNames.Endpoint(port.Name, t.Key), To: t.Key,
                 Comment: options.EndpointComments ? $"-m comment --comment \"{_name} -> {t.Key}\" " : "")).ToList();
             if (_sticky)
             {
@@ -250,7 +253,7 @@ public static class IptablesServiceCompiler
             {
                 int left = chains.Count - i;
                 string share = left > 1 ? $"-m statistic --mode random --probability {Probability(left)} " : "";
-                rules.Add($"{chains[i].Comment}{share}-j {chains[i].Chain}");
+                rules.Add($"{chains[i].Comment}{share}" + (_direct ? $"{_match} -j DNAT --to-destination {chains[i].To}" : $"-j {chains[i].Chain}"));
             }
 
             Chains.Add(new CompiledChain(chain, [.. rules]));

@@ -65,9 +65,15 @@ public static class IptablesStaticRules
     /// <summary>KUBE-POSTROUTING: masquerades what is marked and takes the mark away, so that an encapsulated packet is not done twice.</summary>
     public static IEnumerable<string> Postrouting(IptablesOptions options)
     {
+        string masquerade = "-j MASQUERADE" + (options.RandomFully ? " --random-fully" : "");
+        if (options.DirectEndpoints)
+        {
+            yield return $"-m comment --comment \"kubernetes service traffic back to its sender\" -m mark ! --mark {options.Mark}/{options.Mark} -m conntrack --ctstate DNAT {Hairpin.Match(options.Family)} {masquerade}";
+        }
+
         yield return $"-m mark ! --mark {options.Mark}/{options.Mark} -j RETURN";
         yield return $"-j MARK --xor-mark {options.Mark}";
-        yield return "-m comment --comment \"kubernetes service traffic requiring SNAT\" -j MASQUERADE" + (options.RandomFully ? " --random-fully" : "");
+        yield return $"-m comment --comment \"kubernetes service traffic requiring SNAT\" {masquerade}";
     }
 
     /// <summary>KUBE-MARK-MASQ.</summary>
