@@ -1,5 +1,3 @@
-using System.Collections.Immutable;
-using NodeAgent.Kubernetes.Objects;
 using NodeAgent.Proxy.LocalTraffic;
 using NodeAgent.Proxy.Rulesets.Nftables;
 using NodeAgent.Proxy.Topology;
