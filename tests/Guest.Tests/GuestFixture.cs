@@ -1,50 +1,47 @@
 using System.Security.Cryptography;
+using System.Text;
 using NodeAgent.Harness;
-using NodeAgent.Harness.Host;
 using NodeAgent.Images;
 
 namespace NodeAgent.Guest.Tests;
 
 /// <summary>
-/// One booted guest and its control plane for all tests, in a network namespace of their own. A root image is kept below
-/// $NODE_AGENT_GUEST_CACHE (else ~/.cache/node-agent-guest), by a hash of what makes it; $NODE_AGENT_GUEST_PACKAGE spares making the
-/// package. After a failure the folder stays, with the console's log, the journal and the control plane's logs.
+/// One booted guest and its control plane for all tests, in a network namespace of their own. Debian's root and the disk made of it are kept
+/// below $NODE_AGENT_GUEST_CACHE (else ~/.cache/node-agent-guest), by hashes of what makes them; the guest's writes go elsewhere. After a
+/// failure the run's folder stays until the next run, with the console's log, the journal and the control plane's logs.
 /// </summary>
 public sealed class GuestFixture : IAsyncLifetime
 {
-    private readonly string _space = $"guest-{Environment.ProcessId}";
-    private readonly string _folder = $"/var/tmp/node-agent-guest-{Environment.ProcessId}";
-    private bool _up;
+    private const string FolderPrefix = "/var/tmp/node-agent-guest-", SpacePrefix = "guest-";
+    private static readonly string Cache = Environment.GetEnvironmentVariable("NODE_AGENT_GUEST_CACHE") is { Length: > 0 } set ? set
+        : Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile), ".cache/node-agent-guest");
+
+    private readonly string _space = $"{SpacePrefix}{Environment.ProcessId}";
+    private readonly string _folder = $"{FolderPrefix}{Environment.ProcessId}";
+    private readonly Lazy<Task<JoinedGuest>> _joined;
+    private GuestShell? _shell;
+
+    public GuestFixture() => _joined = new Lazy<Task<JoinedGuest>>(async () =>
+    {
+        JoinedGuest? guest = null;
+        await StepAsync("kubeadm join, node Ready, application runs", async () => guest = await JoinedGuest.JoinAsync(_shell!));
+        return guest!;
+    });
 
     /// <summary>Set by a test that failed: what the guest knows is kept.</summary>
     public bool Failed { get; set; }
 
-    private static string Scripts => Path.Combine(Requirements.RepositoryRoot, "tests/Guest");
-
-    /// <summary>The guest, joined to the cluster and Ready.</summary>
+    /// <summary>The guest, joined to the cluster and Ready, with the application running.</summary>
     public Task<JoinedGuest> JoinedAsync => _joined.Value;
 
-    private readonly Lazy<Task<JoinedGuest>> _joined;
-
-    public GuestFixture() => _joined = new Lazy<Task<JoinedGuest>>(() => JoinedGuest.JoinAsync(new GuestShell(_space, _folder, Scripts)));
+    private static string Scripts => Path.Combine(Requirements.RepositoryRoot, "tests/Guest");
 
     public async Task InitializeAsync()
     {
         if (GuestRequirements.Missing is not null) return;
-        Directory.CreateDirectory(_folder);
         try
         {
-            Task<string> cache = RootAsync(), package = PackageAsync();
-            IReadOnlyList<string> images = await TestImages.WriteAsync(Path.Combine(_folder, "images"));
-            await StepAsync("make the guest's disk", async () =>
-                await ScriptAsync("disk.sh", [await cache, _folder, await package, .. images.Where(i => Path.GetFileName(i) is "pause.tar" or "busybox.tar")]));
-            _up = true;
-            await ScriptAsync("guest.sh", ["up", _space]);
-            await ScriptAsync("guest.sh", ["boot", _space, await cache, _folder]);
-            await StepAsync("start the control plane", () => ControlPlaneAsync("up"));
-            await StepAsync("wait for the guest", () => ScriptAsync("guest.sh", ["wait", _space, "", _folder]));
-            GuestShell shell = new(_space, _folder, Scripts);
-            await StepAsync("import images", () => shell.MustAsync("for image in /opt/images/*.tar; do ctr -n k8s.io images import $image; done"));
+            await StepAsync("boot the guest and start the control plane", UpAsync);
         }
         catch
         {
@@ -56,52 +53,63 @@ public sealed class GuestFixture : IAsyncLifetime
 
     public async Task DisposeAsync()
     {
-        if (_up)
-        {
-            _up = false;
-            if (Failed) await KeepJournalAsync();
-            await IgnoringAsync(() => ScriptAsync("guest.sh", ["down", _space, "", _folder]));
-            await IgnoringAsync(() => ControlPlaneAsync("down"));
-        }
-
         if (!Directory.Exists(_folder)) return;
-        if (Failed)
-        {
-            File.Delete(Path.Combine(_folder, "disk.img"));
-            Say($"kept: {_folder}/console.log, journal.log and logs/");
-        }
-        else
-        {
-            Directory.Delete(_folder, recursive: true);
-        }
+        if (Failed) await KeepJournalAsync();
+        await GuestAsync("down");
+        if (Failed) Say($"kept until the next run: {_folder}/console.log, journal.log and logs/");
+        else Directory.Delete(_folder, recursive: true);
     }
 
-    private static async Task<string> RootAsync()
+    private async Task UpAsync()
     {
-        string script = Path.Combine(Scripts, "rootfs.sh");
-        string root = Environment.GetEnvironmentVariable("NODE_AGENT_GUEST_CACHE") is { Length: > 0 } set ? set
-            : Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile), ".cache/node-agent-guest");
-        string cache = Path.Combine(root, Convert.ToHexStringLower(SHA256.HashData(await File.ReadAllBytesAsync(script)))[..16]);
-        await StepAsync($"Debian root in {cache}", () => ScriptAsync("rootfs.sh", [cache]));
-        return cache;
+        await RemoveAbandonedAsync();
+        Directory.CreateDirectory(_folder);
+        string root = await CachedAsync("rootfs.sh", "root", []);
+        string disk = await CachedAsync("disk.sh", "disk", [root], Path.Combine(root, "rootfs.tar"), Path.Combine(GuestRequirements.Folder, "kubeadm"));
+        _shell = new GuestShell(_space, disk, _folder, Scripts);
+        await GuestAsync("up");
+        await GuestAsync("boot", root, disk, _folder);
+        Task controlPlane = StepAsync("control plane", () =>
+            GuestPackage.RunAsync("ip", ["netns", "exec", _space, "/bin/sh", Path.Combine(Scripts, "control-plane.sh"), "up", _folder]));
+        Task<string> package = GuestPackage.MakeAsync(_folder, StepAsync);
+        IReadOnlyList<string> images = await TestImages.WriteAsync(Path.Combine(_folder, "images"));
+        await StepAsync("guest answers", () => GuestAsync("wait", disk, _folder));
+        await package;
+        await StepAsync("package and images", async () => await GuestAsync(
+            "install", [disk, _folder, await package, .. images.Where(image => Path.GetFileName(image) is "pause.tar" or "busybox.tar")]));
+        await controlPlane;
     }
 
-    private static async Task<string> PackageAsync()
+    /// <summary>What a run that was killed, or one that failed, left.</summary>
+    private static async Task RemoveAbandonedAsync()
     {
-        if (Environment.GetEnvironmentVariable("NODE_AGENT_GUEST_PACKAGE") is { Length: > 0 } package) return package;
-        await StepAsync("make deb", () => RunAsync("make", ["-C", Requirements.RepositoryRoot, "deb"]));
-        return Directory.EnumerateFiles(Path.Combine(Requirements.RepositoryRoot, "out"), "node-agent_*_amd64.deb").MaxBy(File.GetLastWriteTimeUtc)
-            ?? throw new FileNotFoundException("make deb left no package in out/");
+        foreach (string folder in Directory.EnumerateDirectories(Path.GetDirectoryName(FolderPrefix)!, Path.GetFileName(FolderPrefix) + "*").ToList())
+        {
+            string process = folder[FolderPrefix.Length..];
+            if (Directory.Exists($"/proc/{process}")) continue;
+            await GuestPackage.RunAsync("/bin/sh", [Path.Combine(Scripts, "guest.sh"), "down", SpacePrefix + process]);
+            Directory.Delete(folder, recursive: true);
+        }
     }
 
-    private Task ControlPlaneAsync(string action) => RunAsync("ip", ["netns", "exec", _space, "/bin/sh", Path.Combine(Scripts, "control-plane.sh"), action, _folder]);
+    private static async Task<string> CachedAsync(string script, string kind, IEnumerable<string> arguments, params string[] from)
+    {
+        using IncrementalHash hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        hash.AppendData(await File.ReadAllBytesAsync(Path.Combine(Scripts, script)));
+        // Size and date stand for the content of what is large.
+        foreach (FileInfo file in from.Select(path => new FileInfo(path)))
+            hash.AppendData(Encoding.UTF8.GetBytes($"{file.FullName} {file.Length} {file.LastWriteTimeUtc.Ticks}\n"));
+        string folder = Path.Combine(Cache, $"{kind}-{Convert.ToHexStringLower(hash.GetHashAndReset())[..16]}");
+        await StepAsync($"{kind} in {folder}", () => GuestPackage.RunAsync("/bin/sh", [Path.Combine(Scripts, script), .. arguments, folder]));
+        return folder;
+    }
 
     private async Task KeepJournalAsync()
     {
         try
         {
-            GuestShell shell = new(_space, _folder, Scripts);
-            await File.WriteAllTextAsync(Path.Combine(_folder, "journal.log"), (await shell.RunAsync("journalctl --no-pager -b all -o short-precise")).Output);
+            if (_shell is not null)
+                await File.WriteAllTextAsync(Path.Combine(_folder, "journal.log"), (await _shell.RunAsync("journalctl --no-pager -b all -o short-precise")).Output);
         }
         catch (Exception e)
         {
@@ -109,27 +117,8 @@ public sealed class GuestFixture : IAsyncLifetime
         }
     }
 
-    private static async Task IgnoringAsync(Func<Task> step)
-    {
-        try
-        {
-            await step();
-        }
-        catch (Exception e)
-        {
-            Say($"while taking down: {e.Message}");
-        }
-    }
-
-    private static Task ScriptAsync(string script, IEnumerable<string> arguments) => RunAsync("/bin/sh", [Path.Combine(Scripts, script), .. arguments]);
-
-    private static async Task RunAsync(string program, IEnumerable<string> arguments)
-    {
-        string[] list = [.. arguments];
-        ToolAnswer answer = await Tool.RunAsync(program, list, limit: TimeSpan.FromMinutes(10));
-        if (answer.ExitCode != 0)
-            throw new InvalidOperationException($"{program} {string.Join(' ', list)} ended with {answer.ExitCode}: {answer.Output.Trim()} {answer.Error.Trim()}");
-    }
+    private Task GuestAsync(string action, params IEnumerable<string> arguments) =>
+        GuestPackage.RunAsync("/bin/sh", [Path.Combine(Scripts, "guest.sh"), action, _space, .. arguments]);
 
     private static async Task StepAsync(string what, Func<Task> step)
     {

@@ -4,9 +4,10 @@ namespace NodeAgent.Guest.Tests;
 
 /// <summary>Commands in the guest over ssh, and kubectl beside it, in the guest's network namespace.</summary>
 /// <param name="space">The network namespace.</param>
+/// <param name="disk">The folder of the guest's disk, with the key to log in with.</param>
 /// <param name="folder">Where the guest's and the control plane's files are.</param>
 /// <param name="scripts">tests/Guest.</param>
-public sealed class GuestShell(string space, string folder, string scripts)
+public sealed class GuestShell(string space, string disk, string folder, string scripts)
 {
     private static readonly TimeSpan CallLimit = TimeSpan.FromMinutes(3);
 
@@ -15,7 +16,7 @@ public sealed class GuestShell(string space, string folder, string scripts)
 
     /// <summary>Runs a shell command in the guest.</summary>
     public Task<ToolAnswer> RunAsync(string command) =>
-        Tool.RunAsync("/bin/sh", [Path.Combine(scripts, "guest.sh"), "run", space, folder, command], limit: CallLimit);
+        Tool.RunAsync("/bin/sh", [Path.Combine(scripts, "guest.sh"), "run", space, disk, folder, command], limit: CallLimit);
 
     /// <summary>Runs a shell command in the guest that must succeed; answers what it wrote, trimmed.</summary>
     public async Task<string> MustAsync(string command)
@@ -33,6 +34,9 @@ public sealed class GuestShell(string space, string folder, string scripts)
 
     /// <summary>Runs kubectl, which must succeed; answers what it wrote, trimmed.</summary>
     public async Task<string> KubectlAsync(params string[] arguments) => Output(arguments, await TryKubectlAsync(null, arguments));
+
+    /// <summary>Waits as `kubectl wait` does; its error is the answer's.</summary>
+    public Task WaitAsync(string resource, string condition) => KubectlAsync("wait", resource, $"--for={condition}", "--timeout=170s");
 
     /// <summary>Applies a manifest.</summary>
     public async Task ApplyAsync(string manifest) => Output(["apply"], await TryKubectlAsync(manifest, "apply", "-f", "-"));

@@ -39,33 +39,29 @@ public sealed record JoinedGuest(GuestShell Shell, string JoinOutput)
               volumes: [{name: word, secret: {secretName: word}}]
         """;
 
-    private readonly Lazy<Task> _application = new(async () =>
-    {
-        await Shell.ApplyAsync(Application);
-        await Until.HoldsAsync("the Deployment has an available pod", Patience, async () =>
-            await Shell.KubectlAsync("get", "deployment", "application", "-o", "jsonpath={.status.availableReplicas}") == "1");
-    });
-
-    /// <summary>Joins, and waits until the node is Ready.</summary>
+    /// <summary>Joins, approves the request for a serving certificate as an administrator does, and waits until the application runs.</summary>
     public static async Task<JoinedGuest> JoinAsync(GuestShell shell)
     {
-        string output = await shell.MustAsync($"kubeadm join {shell.JoinArguments} 2>&1");
-        JoinedGuest guest = new(shell, output);
+        await shell.ApplyAsync(Application);
+        JoinedGuest guest = new(shell, await shell.MustAsync($"kubeadm join {shell.JoinArguments} 2>&1"));
         await guest.ReadyAsync();
+        await Until.HoldsAsync("the node asks for a serving certificate", Patience, async () => (await guest.ServingRequestsAsync()).Length > 0);
+        await shell.KubectlAsync(["certificate", "approve", .. await guest.ServingRequestsAsync()]);
+        await shell.WaitAsync("deployment/application", "condition=Available");
         return guest;
     }
 
     /// <summary>Waits until the node is Ready.</summary>
-    public Task ReadyAsync() => Until.NothingMissesAsync("the node is Ready", Patience, async () =>
-    {
-        string condition = await Shell.KubectlAsync("get", "node", Node, "-o", "jsonpath={.status.conditions[?(@.type=='Ready')]}");
-        return condition.Contains("\"status\":\"True\"", StringComparison.Ordinal) ? null : condition;
-    });
+    public Task ReadyAsync() => Shell.WaitAsync($"node/{Node}", "condition=Ready");
+
+    /// <summary>The names of the node's requests for serving certificates.</summary>
+    public async Task<string[]> ServingRequestsAsync() => (await Shell.KubectlAsync(
+        "get", "csr", "--field-selector=spec.signerName=kubernetes.io/kubelet-serving", "-o", "jsonpath={range .items[*]}{.metadata.name}{'\\n'}{end}"))
+        .Split('\n', StringSplitOptions.RemoveEmptyEntries);
 
     /// <summary>The Deployment's pod, running: what must not change while only the agent is touched.</summary>
     public async Task<RunningPod> ApplicationAsync()
     {
-        await _application.Value;
         string[] seen = (await Shell.KubectlAsync("get", "pod", "-l", "app=application", "-o",
             "jsonpath={.items[0].metadata.name} {.items[0].metadata.uid} {.items[0].status.containerStatuses[0].containerID} {.items[0].status.containerStatuses[0].restartCount} {.items[*].metadata.name}")).Split(' ');
         Assert.Equal(5, seen.Length);
@@ -81,9 +77,14 @@ public sealed record JoinedGuest(GuestShell Shell, string JoinOutput)
     /// <summary>A property of the agent's unit.</summary>
     public Task<string> UnitAsync(string property) => Shell.MustAsync($"systemctl show kubelet --property={property} --value");
 
-    /// <summary>Waits until the agent has been READY under systemd.</summary>
-    public Task AgentActiveAsync() => Until.NothingMissesAsync("the agent's unit is active", Patience, async () =>
-        await UnitAsync("ActiveState") is var state && state == "active" ? null : state);
+    /// <summary>Runs a pod to its end: the agent's loops all work.</summary>
+    public async Task AnotherPodRunsAsync()
+    {
+        string name = $"another-{Guid.NewGuid():N}"[..16];
+        await Shell.KubectlAsync("run", name, $"--image={TestImages.Busybox}", "--image-pull-policy=Never", "--restart=Never", "--command", "--", "true");
+        await Shell.WaitAsync($"pod/{name}", "jsonpath={.status.phase}=Succeeded");
+        await Shell.KubectlAsync("delete", "pod", name, "--wait=false");
+    }
 }
 
 /// <summary>One incarnation of the pod's container.</summary>

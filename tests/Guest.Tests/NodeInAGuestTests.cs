@@ -34,7 +34,7 @@ public sealed partial class NodeInAGuestTests(GuestFixture fixture) : IClassFixt
     public Task The_unit_is_well_formed_and_notifies_systemd() => KeepingAsync(async guest =>
     {
         Assert.Equal("", await guest.Shell.MustAsync("systemd-analyze verify kubelet.service 2>&1"));
-        await guest.AgentActiveAsync();
+        Assert.Equal("active", await guest.UnitAsync("ActiveState"));
         Assert.Equal("1min", await guest.UnitAsync("WatchdogUSec"));
         Assert.Equal("0", await guest.UnitAsync("LimitCORE"));
     });
@@ -66,33 +66,34 @@ public sealed partial class NodeInAGuestTests(GuestFixture fixture) : IClassFixt
         Assert.NotEqual(agent, await guest.UnitAsync("MainPID"));
         await guest.Shell.MustAsync("systemctl daemon-reload");
         // A new agent has taken the pods over once it runs another one.
-        await AnotherPodRunsAsync(guest, "after-restart");
+        await guest.AnotherPodRunsAsync();
         Assert.Equal(before, await guest.ApplicationAsync());
     });
 
-    [GuestTheory]
-    [InlineData("sync loop")]
-    [InlineData("worker dispatch")]
-    [InlineData("PLEG")]
-    public Task The_watchdog_restarts_the_agent_when_a_loop_stands_still_and_no_container_with_it(string loop) => KeepingAsync(async guest =>
+    [GuestFact]
+    public Task The_watchdog_restarts_the_agent_when_each_of_its_loops_stands_still_in_turn_and_no_container_with_it() => KeepingAsync(async guest =>
     {
         RunningPod before = await guest.ApplicationAsync();
-        string file = $"{StallFolder}/{loop.Replace(' ', '-')}";
-        await WatchAsync(guest, $"echo {(loop == "PLEG" ? 15 : 5)} >{file}.limit");
-        await AnotherPodRunsAsync(guest, "before-stall");
-        int restarts = int.Parse(await guest.UnitAsync("NRestarts"));
-        await guest.Shell.MustAsync($"touch {file}.blocked");
-        // The first change stands in the loop, the second one finds it standing.
-        foreach (string change in new[] { "first", "second" })
-            await guest.Shell.KubectlAsync("annotate", "pod", before.Name, "--overwrite", $"change={change}-{loop.Replace(' ', '-')}");
-        await Until.NothingMissesAsync($"systemd's watchdog ends the agent, whose {loop} stands", Patience, async () =>
-            await guest.Shell.MustAsync("journalctl -u kubelet --no-pager -o cat --since=-2min") is var journal
-            && journal.Contains($"Loop {loop} has made no progress", StringComparison.Ordinal)
-            && journal.Contains("Watchdog timeout", StringComparison.Ordinal) ? null : journal[^Math.Min(600, journal.Length)..]);
-        await guest.Shell.MustAsync($"rm {file}.blocked");
-        await Until.HoldsAsync("systemd starts the agent again", Patience, async () => int.Parse(await guest.UnitAsync("NRestarts")) > restarts);
+        await WatchAsync(guest);
+        foreach (string loop in new[] { "sync loop", "worker dispatch", "PLEG" })
+        {
+            await guest.AnotherPodRunsAsync();
+            string agent = await guest.UnitAsync("MainPID"), since = await guest.Shell.MustAsync("date +%s");
+            await guest.Shell.MustAsync($"touch {BlockedFile(loop)}");
+            // The first change stands in the loop, the second one finds it standing.
+            foreach (string change in new[] { "first", "second" })
+                await guest.Shell.KubectlAsync("annotate", "pod", before.Name, "--overwrite", $"change={change}-{loop.Replace(' ', '-')}");
+            await Until.NothingMissesAsync($"systemd starts the agent again, whose {loop} stands", Patience, async () =>
+                await guest.Shell.MustAsync("systemctl show kubelet --property=MainPID --property=SubState --value | xargs; sleep 1") is var now
+                && now.EndsWith(" running", StringComparison.Ordinal) && !now.StartsWith($"{agent} ", StringComparison.Ordinal) ? null : now);
+            await guest.Shell.MustAsync($"rm {BlockedFile(loop)}");
+            string journal = await guest.Shell.MustAsync($"journalctl -u kubelet --no-pager -o cat --since=@{since}");
+            Assert.Contains($"Loop {loop} has made no progress", journal, StringComparison.Ordinal);
+            Assert.Contains("Watchdog timeout", journal, StringComparison.Ordinal);
+        }
+
+        await guest.AnotherPodRunsAsync();
         await UnwatchAsync(guest);
-        await AnotherPodRunsAsync(guest, "after-stall");
         Assert.Equal(before, await guest.ApplicationAsync());
     });
 
@@ -100,17 +101,19 @@ public sealed partial class NodeInAGuestTests(GuestFixture fixture) : IClassFixt
     public Task A_runtime_that_hangs_makes_the_node_not_ready_and_is_no_matter_of_the_watchdog() => KeepingAsync(async guest =>
     {
         RunningPod before = await guest.ApplicationAsync();
-        await WatchAsync(guest, $"echo 40 >{StallFolder}/PLEG.limit; echo 40 >{StallFolder}/sync-loop.limit; echo 40 >{StallFolder}/worker-dispatch.limit");
-        await AnotherPodRunsAsync(guest, "before-hang");
+        await WatchAsync(guest);
+        await guest.AnotherPodRunsAsync();
         string agent = await guest.UnitAsync("MainPID");
-        // What is told of the runtime counts for 30 s; the limit of 40 s and the watchdog's 10 s are over after 50 s.
+        long began = TimeProvider.System.GetTimestamp();
         await guest.Shell.MustAsync("systemctl kill --signal=STOP --kill-whom=main containerd");
-        await Until.HoldsAsync("the node is not Ready", Patience, async () =>
-            await guest.Shell.KubectlAsync("get", "node", JoinedGuest.Node, "-o", "jsonpath={.status.conditions[?(@.type=='Ready')].status}") == "False");
-        await guest.Shell.MustAsync("sleep 40");
+        // What is told of the runtime counts for 30 s.
+        await guest.Shell.WaitAsync($"node/{JoinedGuest.Node}", "condition=Ready=false");
+        // A loop that stood since then would have had its 20 s and the watchdog's 10 s by now.
+        await guest.Shell.MustAsync($"sleep {Math.Max(0, 35 - (int)TimeProvider.System.GetElapsedTime(began).TotalSeconds)}");
         Assert.Equal(agent, await guest.UnitAsync("MainPID"));
         await guest.Shell.MustAsync("systemctl kill --signal=CONT --kill-whom=main containerd");
         await guest.ReadyAsync();
+        await guest.AnotherPodRunsAsync();
         Assert.Equal(agent, await guest.UnitAsync("MainPID"));
         await UnwatchAsync(guest);
         Assert.Equal(before, await guest.ApplicationAsync());
@@ -120,25 +123,13 @@ public sealed partial class NodeInAGuestTests(GuestFixture fixture) : IClassFixt
     public Task The_serving_certificate_comes_by_a_request_that_is_approved_and_logs_and_exec_work_over_it() => KeepingAsync(async guest =>
     {
         RunningPod pod = await guest.ApplicationAsync();
-        string request = "";
-        await Until.HoldsAsync("the node asks for a serving certificate", Patience, async () =>
-        {
-            string[] names = (await guest.Shell.KubectlAsync("get", "csr", "--field-selector=spec.signerName=kubernetes.io/kubelet-serving", "-o",
-                "jsonpath={range .items[*]}{.metadata.name}{'\\n'}{end}")).Split('\n', StringSplitOptions.RemoveEmptyEntries);
-            request = names.LastOrDefault() ?? "";
-            return names.Length > 0;
-        });
+        string request = Assert.Single(await guest.ServingRequestsAsync());
         Assert.Equal("system:node:guest1 10.0.2.15", $"{await guest.Shell.KubectlAsync("get", "csr", request, "-o", "jsonpath={.spec.username}")} {await RequestedAddressAsync(guest, request)}");
-        await guest.Shell.KubectlAsync("certificate", "approve", request);
         await Until.NothingMissesAsync("kubectl logs works", Patience, async () =>
             await guest.Shell.TryKubectlAsync(null, "logs", pod.Name) is { ExitCode: 0, Output: "the word is open sesame\n" } ? null
                 : (await guest.Shell.TryKubectlAsync(null, "logs", pod.Name)).Error);
         Assert.Equal("open sesame", await guest.Shell.KubectlAsync("exec", pod.Name, "--", "cat", "/secret/word"));
         Assert.Contains("kubelet-server-", await guest.Shell.MustAsync("readlink /var/lib/kubelet/pki/kubelet-server-current.pem"), StringComparison.Ordinal);
-        // The next agent takes it from the store and asks for no other.
-        await guest.Shell.MustAsync("systemctl restart kubelet");
-        await Until.HoldsAsync("kubectl exec works after a restart", Patience, async () =>
-            (await guest.Shell.TryKubectlAsync(null, "exec", pod.Name, "--", "true")).ExitCode == 0);
     });
 
     [GuestFact]
@@ -149,36 +140,29 @@ public sealed partial class NodeInAGuestTests(GuestFixture fixture) : IClassFixt
         await guest.Shell.RunAsync("systemctl reboot");
         await Until.HoldsAsync("the guest has booted again", Patience, async () =>
             await guest.Shell.RunAsync("cat /proc/sys/kernel/random/boot_id") is { ExitCode: 0 } answer && answer.Output.Trim() != boot);
-        await Until.HoldsAsync("the pod has another container", Patience, async () =>
-            (await guest.Shell.KubectlAsync("get", "pod", before.Name, "-o", "jsonpath={.status.containerStatuses[0].restartCount} {.status.containerStatuses[0].ready}"))
-                == $"{int.Parse(before.Restarts) + 1} true");
+        await guest.Shell.WaitAsync($"pod/{before.Name}", $"jsonpath={{.status.containerStatuses[0].restartCount}}={int.Parse(before.Restarts) + 1}");
+        await guest.Shell.WaitAsync($"pod/{before.Name}", "condition=Ready");
         await guest.ReadyAsync();
         RunningPod after = await guest.ApplicationAsync();
         Assert.Equal(before.Name, after.Name);
         Assert.NotEqual(before.Container, after.Container);
         Assert.Equal(before.Limits.Replace(before.Container, after.Container), after.Limits);
+        // The agent took its serving certificate from the store and asked for no other.
+        Assert.Equal("open sesame", await guest.Shell.KubectlAsync("exec", before.Name, "--", "cat", "/secret/word"));
+        Assert.Single(await guest.ServingRequestsAsync());
     });
 
     // The watchdog's own times would make this take ten minutes.
-    private static async Task WatchAsync(JoinedGuest guest, string limits)
-    {
-        await guest.Shell.MustAsync(
-            $"mkdir -p -m 700 {StallFolder} && rm -f {StallFolder}/* && {limits} && mkdir -p /run/systemd/system/kubelet.service.d && "
-            + $"printf '[Service]\\nEnvironment=NODE_AGENT_TEST_STALL={StallFolder}\\nWatchdogSec=10\\nRestartSec=1\\n' >/run/systemd/system/kubelet.service.d/90-watch.conf && "
-            + "systemctl daemon-reload && systemctl restart kubelet");
-    }
+    private static Task WatchAsync(JoinedGuest guest) => guest.Shell.MustAsync(
+        $"mkdir -p -m 700 {StallFolder} && cd {StallFolder} && echo 20 >PLEG.limit && echo 10 >sync-loop.limit && echo 10 >worker-dispatch.limit && "
+        + "mkdir -p /run/systemd/system/kubelet.service.d && "
+        + $"printf '[Service]\nEnvironment=NODE_AGENT_TEST_STALL={StallFolder}\nWatchdogSec=10\nRestartSec=1\n' >/run/systemd/system/kubelet.service.d/90-watch.conf && "
+        + "systemctl daemon-reload && systemctl restart kubelet");
 
     private static Task UnwatchAsync(JoinedGuest guest) =>
         guest.Shell.MustAsync($"rm -r /run/systemd/system/kubelet.service.d {StallFolder} && systemctl daemon-reload && systemctl restart kubelet");
 
-    private static async Task AnotherPodRunsAsync(JoinedGuest guest, string name)
-    {
-        name = $"{name}-{Guid.NewGuid():N}"[..24];
-        await guest.Shell.KubectlAsync("run", name, $"--image={Images.TestImages.Busybox}", "--image-pull-policy=Never", "--restart=Never", "--command", "--", "true");
-        await Until.HoldsAsync($"pod {name} has run", Patience, async () =>
-            await guest.Shell.KubectlAsync("get", "pod", name, "-o", "jsonpath={.status.phase}") == "Succeeded");
-        await guest.Shell.KubectlAsync("delete", "pod", name, "--wait=false");
-    }
+    private static string BlockedFile(string loop) => $"{StallFolder}/{loop.Replace(' ', '-')}.blocked";
 
     private static async Task<string> RequestedAddressAsync(JoinedGuest guest, string request)
     {

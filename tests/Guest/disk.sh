@@ -1,12 +1,13 @@
 #!/bin/sh
-# Makes a guest's disk: the cached root plus the agent's package, kubeadm, images and a key to log in with.
-# Usage: disk.sh CACHE FOLDER PACKAGE IMAGE...     ($KUBERNETES_BIN: kubeadm)
+# Makes a guest's disk once: the Debian root plus the host's settings, kubeadm and a key to log in with. A guest writes beside it (guest.sh), so
+# that one disk serves every run; the agent's package is installed in the running guest.
+# Usage: disk.sh ROOT FOLDER     (ROOT: what rootfs.sh made; $KUBERNETES_BIN: kubeadm)
 # Leaves FOLDER/disk.img, FOLDER/key.
 set -eu
-cache=$1 folder=$2 package=$3
-shift 3
+cache=$1 folder=$2
+[ -s "$folder/disk.img" ] && exit 0
 name=${GUEST_NAME:-guest1}
-mkdir -p "$folder"
+mkdir -p -m 700 "$folder"
 root=$(mktemp -d "$folder/root.XXXXXX")
 trap 'rm -rf "$root"' EXIT
 tar -C "$root" -xf "$cache/rootfs.tar"
@@ -53,14 +54,7 @@ cat >"$root/etc/cni/net.d/10-bridge.conflist" <<'JSON'
   {"type": "portmap", "capabilities": {"portMappings": true}}]}
 JSON
 
-# Its postinst enables units of a running systemd only.
-cp "$package" "$root/agent.deb"
-chroot "$root" dpkg --install /agent.deb >"$folder/dpkg.log" 2>&1 || { cat "$folder/dpkg.log" >&2; exit 1; }
-rm "$root/agent.deb"
-ln -s /lib/systemd/system/kubelet.service "$root/etc/systemd/system/multi-user.target.wants/"
 install -m 755 "${KUBERNETES_BIN:?}/kubeadm" "$root/usr/bin/kubeadm"
-mkdir -p "$root/opt/images"
-for image in "$@"; do cp "$image" "$root/opt/images/"; done
-
-rm -f "$folder/disk.img"
-mke2fs -q -F -t ext4 -E lazy_itable_init=1,lazy_journal_init=1 -d "$root" "$folder/disk.img" 6G
+rm -f "$folder/disk.part"
+mke2fs -q -F -t ext4 -E lazy_itable_init=1,lazy_journal_init=1 -d "$root" "$folder/disk.part" 6G
+mv "$folder/disk.part" "$folder/disk.img"
