@@ -44,6 +44,7 @@ public sealed record JoinedGuest(GuestShell Shell, string JoinOutput)
     {
         await shell.ApplyAsync(Application);
         JoinedGuest guest = new(shell, await shell.MustAsync($"kubeadm join {shell.JoinArguments} 2>&1"));
+        await shell.WaitAsync($"node/{Node}", "create");
         await guest.ReadyAsync();
         await Until.HoldsAsync("the node asks for a serving certificate", Patience, async () => (await guest.ServingRequestsAsync()).Length > 0);
         await shell.KubectlAsync(["certificate", "approve", .. await guest.ServingRequestsAsync()]);
