@@ -4,7 +4,7 @@ using System.Text;
 
 namespace NodeAgent.Linux.Mounts;
 
-/// <summary>One line of /proc/self/mountinfo.</summary>
+/// <summary>One line of /proc/PID/mountinfo.</summary>
 /// <param name="Id">Mount id.</param>
 /// <param name="ParentId">Id of the mount it is on.</param>
 /// <param name="Device">"major:minor".</param>
@@ -22,11 +22,11 @@ public sealed record MountEntry(
     public bool IsShared => Propagation.Split(' ').Any(f => f.StartsWith("shared:", StringComparison.Ordinal));
 }
 
-/// <summary>The mounts of this process's mount namespace.</summary>
+/// <summary>The mounts of this thread's mount namespace, which is the process's unless somebody made the thread one of its own.</summary>
 public static class MountTable
 {
     /// <summary>Reads the mounts at a folder or below it, in the order of mounting; null reads all. Never touches the mounts themselves, so it cannot hang on them.</summary>
-    public static ImmutableArray<MountEntry> Read(string? below = null) => Parse(ReadWhole("/proc/self/mountinfo"), below);
+    public static ImmutableArray<MountEntry> Read(string? below = null) => Parse(ReadWhole("/proc/thread-self/mountinfo"), below);
 
     /// <summary>Parses the file's content. A line that does not parse is left out: the kernel may add fields, never take some.</summary>
     /// <param name="content">The bytes of /proc/PID/mountinfo.</param>

@@ -23,6 +23,7 @@ internal sealed class NodeHealth(PodLifecycleEventGenerator pleg) : INodeHealth
 
     public bool ShuttingDown => false;
 
+    // As upstream, only volumes that a controller attaches and detaches are named, and none of the kinds we mount is such.
     public IReadOnlyList<string>? VolumesInUse => [];
 }
 
