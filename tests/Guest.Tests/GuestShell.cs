@@ -9,7 +9,7 @@ namespace NodeAgent.Guest.Tests;
 /// <param name="scripts">tests/Guest.</param>
 public sealed class GuestShell(string space, string disk, string folder, string scripts)
 {
-    private static readonly TimeSpan CallLimit = TimeSpan.FromMinutes(3);
+    private static readonly TimeSpan CallLimit = TimeSpan.FromMinutes(5);
 
     /// <summary>The arguments for kubeadm join.</summary>
     public string JoinArguments => File.ReadAllText(Path.Combine(folder, "join")).Trim();
@@ -36,7 +36,7 @@ public sealed class GuestShell(string space, string disk, string folder, string 
     public async Task<string> KubectlAsync(params string[] arguments) => Output(arguments, await TryKubectlAsync(null, arguments));
 
     /// <summary>Waits as `kubectl wait` does; its error is the answer's.</summary>
-    public Task WaitAsync(string resource, string condition) => KubectlAsync("wait", resource, $"--for={condition}", "--timeout=170s");
+    public Task WaitAsync(string resource, string condition) => KubectlAsync("wait", resource, $"--for={condition}", "--timeout=290s");
 
     /// <summary>Applies a manifest.</summary>
     public async Task ApplyAsync(string manifest) => Output(["apply"], await TryKubectlAsync(manifest, "apply", "-f", "-"));

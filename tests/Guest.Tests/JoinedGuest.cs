@@ -12,7 +12,7 @@ public sealed record JoinedGuest(GuestShell Shell, string JoinOutput)
     public const string Node = "guest1";
 
     // Long enough for software emulation on a busy machine; nothing waits for it when all is well.
-    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(3);
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(5);
 
     private const string Application = $$$"""
         apiVersion: v1

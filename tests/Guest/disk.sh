@@ -26,6 +26,10 @@ printf 'net.ipv4.ip_forward = 1\nnet.bridge.bridge-nf-call-iptables = 1\n' >"$ro
 mkdir -p "$root/etc/systemd/journald.conf.d"
 printf '[Journal]\nStorage=persistent\n' >"$root/etc/systemd/journald.conf.d/guest.conf"
 
+# An emulated processor is some twenty times slower than the host's, and the host may be busy.
+mkdir -p "$root/etc/systemd/system/kubelet.service.d"
+printf '[Service]\nTimeoutStartSec=300\n' >"$root/etc/systemd/system/kubelet.service.d/50-emulated.conf"
+
 [ -e "$folder/key" ] || ssh-keygen -q -t ed25519 -N '' -f "$folder/key"
 mkdir -p -m 700 "$root/root/.ssh"
 cp "$folder/key.pub" "$root/root/.ssh/authorized_keys"

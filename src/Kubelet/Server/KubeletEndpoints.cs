@@ -27,6 +27,7 @@ public sealed record KubeletServerContent(IServedPods Pods, IContainerStreams St
 internal sealed class KubeletEndpoints
 {
     private static readonly string[] Debugging = ["run", "exec", "attach", "portForward", "containerLogs", "runningpods", "logs"];
+    private static readonly PathString[] Streams = ["/run", "/exec", "/attach", "/portForward", "/containerLogs"];
     private readonly KubeletServerContent _content;
     private readonly KubeletServerOptions _options;
     private readonly HealthzEndpoint _healthz;
@@ -41,6 +42,9 @@ internal sealed class KubeletEndpoints
         _logs = new ContainerLogsEndpoint(content.Pods, content.Streams, content.LogReader);
         _streaming = new StreamingEndpoint(content.Pods, content.Streams);
     }
+
+    /// <summary>Whether a path's answer may take for ever.</summary>
+    internal static bool IsStream(PathString path) => Streams.Any(stream => path.StartsWithSegments(stream, StringComparison.Ordinal));
 
     public Task HealthzAsync(HttpContext context) => _healthz.HandleAsync(context);
 

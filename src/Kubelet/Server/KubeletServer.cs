@@ -27,10 +27,13 @@ public sealed partial class KubeletServer : IAsyncDisposable
 {
     private const string ListenerKey = "nodeagent.listener";
     private const int LargestHead = 1024 * 1024;
+    private const int WebWindow = 256 * 1024;
     private readonly KubeletServerOptions _options;
     private readonly KubeletServerSecurity _security;
     private readonly KubeletEndpoints _endpoints;
     private readonly ServerMetrics _metrics;
+    private readonly ConnectionAdmission _admission = new();
+    private readonly TimeProvider _time;
     private readonly ILogger _logger;
     private readonly WebApplication _application;
     private readonly CancellationTokenSource _stopping = new();
@@ -39,6 +42,7 @@ public sealed partial class KubeletServer : IAsyncDisposable
     public KubeletServer(KubeletServerOptions options, KubeletServerSecurity security, KubeletServerContent content, ILoggerFactory loggers, TimeProvider time)
     {
         _options = options;
+        _time = time;
         _security = security;
         _endpoints = new KubeletEndpoints(content, options);
         _metrics = new ServerMetrics(content.Metrics, time);
@@ -62,6 +66,9 @@ public sealed partial class KubeletServer : IAsyncDisposable
     public IReadOnlyList<Uri> Addresses =>
         [.. _application.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.Select(a => new Uri(a))];
 
+    /// <summary>Connections of peers that have not shown who they are.</summary>
+    internal int Strangers => _admission.Strangers;
+
     /// <summary>Binds all ports.</summary>
     /// <exception cref="IOException">A port is taken; names it.</exception>
     public Task StartAsync(CancellationToken cancellationToken) =>
@@ -84,6 +91,10 @@ public sealed partial class KubeletServer : IAsyncDisposable
         kestrel.Limits.MaxRequestHeadersTotalSize = LargestHead;
         kestrel.Limits.MaxRequestLineSize = LargestHead;
         kestrel.Limits.KeepAliveTimeout = TimeSpan.FromSeconds(90);
+        kestrel.Limits.RequestHeadersTimeout = _options.HeadLimit;
+        // No endpoint reads bodies: what comes unasked is not kept.
+        kestrel.Limits.Http2.InitialConnectionWindowSize = WebWindow;
+        kestrel.Limits.Http2.InitialStreamWindowSize = WebWindow;
         // Logs and streams may be silent for hours.
         kestrel.Limits.MinResponseDataRate = null;
         kestrel.Limits.MinRequestBodyDataRate = null;
@@ -115,9 +126,12 @@ public sealed partial class KubeletServer : IAsyncDisposable
         // As upstream a certificate is asked for, not required; who may do what is decided for each request.
         ClientCertificateMode = _options.ClientCAFile.Length > 0 ? ClientCertificateMode.AllowCertificate : ClientCertificateMode.NoCertificate,
         ClientCertificateValidation = (_, _, _) => true,
+        HandshakeTimeout = _options.HeadLimit,
         OnAuthenticate = (_, tls) =>
         {
             tls.CertificateRevocationCheckMode = X509RevocationMode.NoCheck;
+            // A stranger's certificate must not make the node fetch what it names.
+            tls.CertificateChainPolicy = new X509ChainPolicy { RevocationMode = X509RevocationMode.NoCheck, DisableCertificateDownloads = true };
             if (_security.Certificate.Current is { } whole)
             {
                 // The selector above gives the leaf alone; clients that know only the root need the intermediates.
@@ -132,9 +146,10 @@ public sealed partial class KubeletServer : IAsyncDisposable
         },
     };
 
-    private static void Mark(ListenOptions listen, Listener listener)
+    private void Mark(ListenOptions listen, Listener listener)
     {
         listen.Protocols = HttpProtocols.Http1;
+        _admission.Guard(listen);
         listen.Use(next => connection =>
         {
             connection.Items[ListenerKey] = listener;
@@ -145,25 +160,21 @@ public sealed partial class KubeletServer : IAsyncDisposable
     private async Task HandleAsync(HttpContext context)
     {
         Listener listener = context.Features.Get<IConnectionItemsFeature>()?.Items.TryGetValue(ListenerKey, out object? value) == true ? (Listener)value! : Listener.Main;
+        ConnectionAdmission.Peer? peer = ConnectionAdmission.Of(context);
         using ServerMetrics.Request measured = _metrics.Begin(context.Request.Method, context.Request.Path.Value ?? "/", listener == Listener.Main);
+        // Whoever does not take an answer in time is cut off, unless it is a stream.
+        using CancellationTokenSource limit = new(_options.AnswerLimit, _time);
+        using CancellationTokenRegistration cut = limit.Token.Register(context.Abort);
+        bool welcome = peer?.Begin(context) != false;
         try
         {
-            switch (listener)
+            if (welcome)
             {
-                case Listener.Healthz:
-                    await (context.Request.Path.StartsWithSegments("/healthz", StringComparison.Ordinal) ? _endpoints.HealthzAsync(context)
-                        : context.Response.TextAsync(StatusCodes.Status404NotFound, "404 page not found\n"));
-                    break;
-                case Listener.ReadOnly:
-                    await _endpoints.HandleAsync(context, readOnly: true, _stopping.Token);
-                    break;
-                default:
-                    if (await AdmitAsync(context))
-                    {
-                        await _endpoints.HandleAsync(context, readOnly: false, _stopping.Token);
-                    }
-
-                    break;
+                await AnswerAsync(context, listener, peer, limit);
+            }
+            else
+            {
+                Refuse(context);
             }
         }
         catch (OperationCanceledException) when (context.RequestAborted.IsCancellationRequested)
@@ -175,16 +186,69 @@ public sealed partial class KubeletServer : IAsyncDisposable
             LogFailed(context.Request.Path.Value ?? "/", e.Message);
             await context.Response.TextAsync(StatusCodes.Status500InternalServerError, e.Message);
         }
+        finally
+        {
+            peer?.End();
+        }
     }
 
-    private async Task<bool> AdmitAsync(HttpContext context)
+    private async Task AnswerAsync(HttpContext context, Listener listener, ConnectionAdmission.Peer? peer, CancellationTokenSource limit)
     {
-        RequestUser? user = await _security.Authenticator.AuthenticateAsync(
-            context.Connection.ClientCertificate, context.Request.Headers.Authorization.FirstOrDefault(), context.RequestAborted);
+        switch (listener)
+        {
+            case Listener.Healthz:
+                await (context.Request.Path.StartsWithSegments("/healthz", StringComparison.Ordinal) ? _endpoints.HealthzAsync(context)
+                    : context.Response.TextAsync(StatusCodes.Status404NotFound, "404 page not found\n"));
+                break;
+            case Listener.ReadOnly:
+                await _endpoints.HandleAsync(context, readOnly: true, _stopping.Token);
+                break;
+            default:
+                if (await AdmitAsync(context, peer))
+                {
+                    if (KubeletEndpoints.IsStream(context.Request.Path))
+                    {
+                        limit.CancelAfter(Timeout.InfiniteTimeSpan);
+                    }
+
+                    await _endpoints.HandleAsync(context, readOnly: false, _stopping.Token);
+                }
+
+                break;
+        }
+    }
+
+    // Without a body: a peer whose window is closed could hold it back.
+    private static void Refuse(HttpContext context)
+    {
+        context.Response.StatusCode = StatusCodes.Status429TooManyRequests;
+        context.Response.Headers.RetryAfter = "1";
+        context.Response.ContentLength = 0;
+    }
+
+    private async Task<bool> AdmitAsync(HttpContext context, ConnectionAdmission.Peer? peer)
+    {
+        RequestUser? user;
+        try
+        {
+            user = await _security.Authenticator.AuthenticateAsync(
+                context.Connection.ClientCertificate, context.Request.Headers.Authorization.FirstOrDefault(), context.RequestAborted);
+        }
+        catch (TooManyReviewsException)
+        {
+            Refuse(context);
+            return false;
+        }
+
         if (user is null)
         {
             await context.Response.TextAsync(StatusCodes.Status401Unauthorized, "Unauthorized");
             return false;
+        }
+
+        if (user != RequestUser.Anonymous)
+        {
+            peer?.Trust();
         }
 
         NodeRequestAttributes attributes = NodeRequestAttributes.Of(context.Request.Method, context.Request.Path.Value ?? "/");

@@ -21,9 +21,12 @@ public sealed partial class RequestAuthenticator(
 {
     private const string ClientAuthentication = "1.3.6.1.5.5.7.3.2";
     private const int CacheCapacity = 4096;
+    private const int MostReviews = 128;
     private readonly ExpiringCache<string, RequestUser?> _tokens = new(CacheCapacity, time);
+    private int _reviews;
 
     /// <summary>The user, or null where the credentials are missing or wrong (401).</summary>
+    /// <exception cref="TooManyReviewsException">So many tokens are being reviewed that this one has to wait.</exception>
     public async Task<RequestUser?> AuthenticateAsync(X509Certificate2? certificate, string? authorization, CancellationToken cancellationToken)
     {
         bool refused = false;
@@ -97,6 +100,11 @@ public sealed partial class RequestAuthenticator(
 
         try
         {
+            if (Interlocked.Increment(ref _reviews) > MostReviews)
+            {
+                throw new TooManyReviewsException();
+            }
+
             TokenReview review = await client!.CreateAsync(new TokenReview { Spec = TokenReviewSpec.Empty with { Token = token } }, cancellationToken);
             RequestUser? user = review.Status is { Authenticated: true, User: { } named } ? FromReview(named) : null;
             _tokens.Set(key, user, options.TokenReviewCache);
@@ -106,6 +114,10 @@ public sealed partial class RequestAuthenticator(
         {
             LogReviewFailed(e.Message);
             return null;
+        }
+        finally
+        {
+            Interlocked.Decrement(ref _reviews);
         }
     }
 
@@ -127,3 +139,6 @@ public sealed partial class RequestAuthenticator(
     [LoggerMessage(3102, LogLevel.Warning, "A bearer token cannot be reviewed: {Cause}")]
     private partial void LogReviewFailed(string cause);
 }
+
+/// <summary>Too many bearer tokens are being reviewed by the API server.</summary>
+internal sealed class TooManyReviewsException() : Exception("too many bearer tokens are being reviewed, try again later");

@@ -1,18 +1,25 @@
 using System.Net;
 using System.Text;
 using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
+using NodeAgent.Linux.Network;
 
 namespace NodeAgent.Proxy.Health;
 
 /// <summary>A small HTTP server on given addresses.</summary>
 public sealed class HttpListeners : IAsyncDisposable
 {
+    // What these servers answer is for everybody, so every client is a stranger; none needs more.
+    private const int ConnectionsPerAddress = 64, Connections = 512, LargestHead = 16 * 1024;
+    private static readonly TimeSpan HeadLimit = TimeSpan.FromSeconds(10), IdleLimit = TimeSpan.FromSeconds(90);
+
     private readonly WebApplication _application;
 
     private HttpListeners(WebApplication application) => _application = application;
@@ -25,18 +32,20 @@ public sealed class HttpListeners : IAsyncDisposable
         WebApplicationBuilder builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
         builder.Services.AddSingleton<ILoggerFactory>(NullLoggerFactory.Instance);
         builder.Services.AddSingleton<IHostLifetime, NoLifetime>();
+        UntrustedConnections clients = new(ConnectionsPerAddress, Connections);
         builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel =>
         {
             kestrel.AddServerHeader = false;
+            Limit(kestrel.Limits);
             foreach (IPEndPoint address in addresses)
             {
                 if (!oneFamily && address.Address.Equals(IPAddress.Any))
                 {
-                    kestrel.ListenAnyIP(address.Port);
+                    kestrel.ListenAnyIP(address.Port, listen => Guard(listen, clients));
                 }
                 else
                 {
-                    kestrel.Listen(address);
+                    kestrel.Listen(address, listen => Guard(listen, clients));
                 }
             }
         });
@@ -60,6 +69,26 @@ public sealed class HttpListeners : IAsyncDisposable
         using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(1));
         await _application.StopAsync(patience.Token);
         await _application.DisposeAsync();
+    }
+
+    private static void Limit(KestrelServerLimits limits)
+    {
+        limits.MaxRequestHeadersTotalSize = LargestHead;
+        limits.MaxRequestBufferSize = LargestHead;
+        limits.MaxRequestBodySize = LargestHead;
+        limits.RequestHeadersTimeout = HeadLimit;
+        limits.KeepAliveTimeout = IdleLimit;
+    }
+
+    private static void Guard(ListenOptions listen, UntrustedConnections clients)
+    {
+        listen.Protocols = HttpProtocols.Http1;
+        listen.Use(next => async connection =>
+        {
+            IPAddress peer = (connection.RemoteEndPoint as IPEndPoint)?.Address ?? IPAddress.None;
+            using UntrustedConnections.Connection place = clients.Add(peer, () => connection.Abort(new ConnectionAbortedException("newer connections came")));
+            await next(connection);
+        });
     }
 
     private static async Task WriteAsync(HttpContext context, HttpAnswer answer)

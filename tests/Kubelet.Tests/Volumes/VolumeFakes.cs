@@ -44,6 +44,7 @@ internal sealed class FakeClient : IKubernetesClient
     public List<TokenRequest> TokenRequests { get; } = [];
     public Func<TokenRequest, TokenRequest>? Tokens { get; set; }
     public Func<string, DeleteOptions?, Task>? Deletes { get; set; }
+    public Task? Creates { get; set; }
 
     public static ApiException NotFound(string resource, string name)
         => new(new NodeAgent.Kubernetes.Objects.Status { Code = 404, Reason = "NotFound", Message = $"{resource} \"{name}\" not found" }, HttpStatusCode.NotFound, "GET");
@@ -74,8 +75,13 @@ internal sealed class FakeClient : IKubernetesClient
         where T : class, IKubernetesResource<T> => throw new NotSupportedException();
     public IAsyncEnumerable<WatchEvent<T>> WatchAsync<T>(string? namespaceName, WatchOptions options, CancellationToken cancellationToken = default)
         where T : class, IKubernetesResource<T> => throw new NotSupportedException();
-    public Task<T> CreateAsync<T>(T value, CancellationToken cancellationToken = default)
-        where T : class, IKubernetesResource<T> => throw new NotSupportedException();
+    public async Task<T> CreateAsync<T>(T value, CancellationToken cancellationToken = default)
+        where T : class, IKubernetesResource<T>
+    {
+        await (Creates ?? throw new NotSupportedException());
+        return value;
+    }
+
     public Task<T> UpdateAsync<T>(T value, string? subresource = null, CancellationToken cancellationToken = default)
         where T : class, IKubernetesResource<T> => throw new NotSupportedException();
     public Task<T> PatchAsync<T>(string? namespaceName, string name, Patch patch, string? subresource = null, CancellationToken cancellationToken = default)
