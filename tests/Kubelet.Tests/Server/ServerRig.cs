@@ -67,7 +67,7 @@ internal sealed class ServerRig : IServedPods, IContainerStreams, IAsyncDisposab
     /// <summary>A connection after its TLS handshake.</summary>
     public async Task<SslStream> DialTlsAsync(bool withCertificate, SslApplicationProtocol protocol)
     {
-        SslStream tls = new((await DialAsync()).GetStream(), false, (_, _, _, _) => true);
+        SslStream tls = new((await DialAsync()).GetStream(), false, (_, certificate, _, _) => IsOurs(certificate));
         await tls.AuthenticateAsClientAsync(new SslClientAuthenticationOptions
         {
             TargetHost = "localhost",
@@ -77,12 +77,14 @@ internal sealed class ServerRig : IServedPods, IContainerStreams, IAsyncDisposab
         return tls;
     }
 
+    private static bool IsOurs(X509Certificate? certificate) => certificate!.Issuer.StartsWith("CN=localhost-ca@", StringComparison.Ordinal);
+
     /// <summary>A client of its own connections.</summary>
     public HttpClient Client(bool withCertificate, Version? version = null) => new(new SocketsHttpHandler
     {
         SslOptions = new SslClientAuthenticationOptions
         {
-            RemoteCertificateValidationCallback = (_, _, _, _) => true,
+            RemoteCertificateValidationCallback = (_, certificate, _, _) => IsOurs(certificate),
             LocalCertificateSelectionCallback = (_, _, _, _, _) => withCertificate ? _good : null!,
         },
     })
