@@ -74,7 +74,7 @@ public sealed partial class NodeInAGuestTests(GuestFixture fixture) : IClassFixt
     public Task The_watchdog_restarts_the_agent_when_each_of_its_loops_stands_still_in_turn_and_no_container_with_it() => KeepingAsync(async guest =>
     {
         RunningPod before = await guest.ApplicationAsync();
-        await WatchAsync(guest);
+        await WatchAsync(guest, limitOfPleg: 20);
         foreach (string loop in new[] { "sync loop", "worker dispatch", "PLEG" })
         {
             await guest.AnotherPodRunsAsync();
@@ -102,15 +102,15 @@ public sealed partial class NodeInAGuestTests(GuestFixture fixture) : IClassFixt
     public Task A_runtime_that_hangs_makes_the_node_not_ready_and_is_no_matter_of_the_watchdog() => KeepingAsync(async guest =>
     {
         RunningPod before = await guest.ApplicationAsync();
-        await WatchAsync(guest);
+        await WatchAsync(guest, limitOfPleg: 40);
         await guest.AnotherPodRunsAsync();
         string agent = await guest.UnitAsync("MainPID");
         long began = TimeProvider.System.GetTimestamp();
         await guest.Shell.MustAsync("systemctl kill --signal=STOP --kill-whom=main containerd");
-        // What is told of the runtime counts for 30 s.
+        // What is told of the runtime counts for 30 s; from then on PLEG has nothing to list and is not asked for progress.
         await guest.Shell.WaitAsync($"node/{JoinedGuest.Node}", "condition=Ready=false");
-        // A loop that stood since then would have had its 20 s and the watchdog's 10 s by now.
-        await guest.Shell.MustAsync($"sleep {Math.Max(0, 35 - (int)TimeProvider.System.GetElapsedTime(began).TotalSeconds)}");
+        // A loop that stood since then would have had its 40 s and the watchdog's 10 s by now.
+        await guest.Shell.MustAsync($"sleep {Math.Max(0, 55 - (int)TimeProvider.System.GetElapsedTime(began).TotalSeconds)}");
         Assert.Equal(agent, await guest.UnitAsync("MainPID"));
         await guest.Shell.MustAsync("systemctl kill --signal=CONT --kill-whom=main containerd");
         await guest.ReadyAsync();
@@ -154,8 +154,8 @@ public sealed partial class NodeInAGuestTests(GuestFixture fixture) : IClassFixt
     });
 
     // The watchdog's own times would make this take ten minutes.
-    private static Task WatchAsync(JoinedGuest guest) => guest.Shell.MustAsync(
-        $"mkdir -p -m 700 {StallFolder} && cd {StallFolder} && echo 20 >PLEG.limit && echo 10 >sync-loop.limit && echo 10 >worker-dispatch.limit && "
+    private static Task WatchAsync(JoinedGuest guest, int limitOfPleg) => guest.Shell.MustAsync(
+        $"mkdir -p -m 700 {StallFolder} && cd {StallFolder} && echo {limitOfPleg} >PLEG.limit && echo 10 >sync-loop.limit && echo 10 >worker-dispatch.limit && "
         + "mkdir -p /run/systemd/system/kubelet.service.d && "
         + $"printf '[Service]\nEnvironment=NODE_AGENT_TEST_STALL={StallFolder}\nWatchdogSec=10\nRestartSec=1\n' >/run/systemd/system/kubelet.service.d/90-watch.conf && "
         + "systemctl daemon-reload && systemctl restart kubelet");
