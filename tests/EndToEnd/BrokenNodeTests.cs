@@ -138,7 +138,7 @@ public sealed class BrokenNodeTests(ClusterFixture fixture)
                 await pods.DeletePodAsync("steady");
                 await pods.GoneAsync("late", TimeSpan.FromSeconds(60));
                 await pods.GoneAsync("steady", TimeSpan.FromSeconds(60));
-            }, "--root-dir", small);
+            }, ["--root-dir", small, .. NoEvictionForDisk]);
         }
         finally
         {
@@ -149,6 +149,48 @@ public sealed class BrokenNodeTests(ClusterFixture fixture)
                 && node.Spec!.Taints.Count == 0 ? null : $"{node.Spec!.Taints.Count} taints");
         await pods.DeleteAsync();
     }
+
+    [NodeFact]
+    public async Task The_pod_that_fills_the_disk_is_evicted_and_others_go_on()
+    {
+        Workloads pods = await Workloads.CreateAsync(Cluster, "evict");
+        string small = Path.Combine(Cluster.Options.Folder, "small-evict");
+        Directory.CreateDirectory(small);
+        await Tool.MustAsync("mount", "-t", "tmpfs", "-o", "size=32m", "small", small);
+        await Cluster.Node.KubeletProcess.StopAsync(TimeSpan.FromSeconds(30));
+        try
+        {
+            await RestartedAsync("evict", async () =>
+            {
+                string id = await RunningAsync(pods);
+                await pods.PodAsync("eater", Workloads.Shell("dd if=/dev/zero of=/eaten/all bs=1M count=30; sleep 3600", more: "\"volumeMounts\":[{\"name\":\"eaten\",\"mountPath\":\"/eaten\"}]"),
+                    OneSecond + ",\"volumes\":[{\"name\":\"eaten\",\"emptyDir\":{}}]");
+                Pod eater = await pods.PhaseAsync("eater", "Failed", TimeSpan.FromSeconds(90));
+                Assert.Equal("Evicted", eater.Status.Reason);
+                Assert.Contains("The node was low on resource: ephemeral-storage", eater.Status.Message, StringComparison.Ordinal);
+                Assert.Contains(await pods.EventsAsync("eater"), text => text.StartsWith("Evicted: ", StringComparison.Ordinal));
+                Assert.Contains(eater.Status.Conditions, condition => condition is { Type: "DisruptionTarget", Status: "True", Reason: "TerminationByKubelet" });
+                await SameContainerAsync(pods, id);
+                await pods.DeletePodAsync("eater");
+                await pods.DeletePodAsync("steady");
+                await pods.GoneAsync("eater", TimeSpan.FromSeconds(60));
+                await pods.GoneAsync("steady", TimeSpan.FromSeconds(60));
+            }, "--root-dir", small, "--eviction-hard", "nodefs.available<20%", "--eviction-pressure-transition-period", "1s");
+        }
+        finally
+        {
+            await Tool.RunAsync("umount", ["-l", small]);
+        }
+
+        await Until.NothingMissesAsync("the pressure is over", TimeSpan.FromSeconds(40), async () =>
+            (await Cluster.Client.GetAsync<Node>(null, Cluster.Options.NodeName)) is var node && node.Status!.Conditions.Single(condition => condition.Type == "DiskPressure").Status == "False"
+                && node.Spec!.Taints.Count == 0 ? null : $"{node.Spec!.Taints.Count} taints");
+        await pods.DeleteAsync();
+    }
+
+    // A hard threshold would have the node evict its pods, as it should: with a soft one there is time to mend it.
+    private static string[] NoEvictionForDisk =>
+        ["--eviction-hard", "memory.available<100Mi", "--eviction-soft", "nodefs.available<1%", "--eviction-soft-grace-period", "nodefs.available=1h"];
 
     private static bool TellsOfDisk(Pod pod, IReadOnlyList<string> events) =>
         pod.Status.Message?.Contains("DiskPressure", StringComparison.Ordinal) == true
