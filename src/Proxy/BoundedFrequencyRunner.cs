@@ -2,16 +2,18 @@ namespace NodeAgent.Proxy;
 
 /// <summary>
 /// Runs a task when asked: not sooner than the minimum interval after its last end, not later than the maximum interval, and
-/// again after the retry interval where it failed. Requests coalesce. Source: pkg/proxy/runner/bounded_frequency_runner.go.
+/// again after a failure: a second later, then
+/// twice as long each time up to the retry interval (upstream waits for that at once). Requests coalesce. Source: pkg/proxy/runner/bounded_frequency_runner.go.
 /// </summary>
 /// <param name="run">True where it succeeded.</param>
 /// <param name="minimum">From the end of one run to the start of the next.</param>
-/// <param name="retry">After a failure.</param>
+/// <param name="retry">After repeated failures.</param>
 /// <param name="maximum">Without any request.</param>
 /// <param name="time">Clock.</param>
 public sealed class BoundedFrequencyRunner(
     Func<CancellationToken, Task<bool>> run, TimeSpan minimum, TimeSpan retry, TimeSpan maximum, TimeProvider time)
 {
+    private static readonly TimeSpan FirstRetry = TimeSpan.FromSeconds(1);
     private readonly SemaphoreSlim _asked = new(0, 1);
 
     /// <summary>Asks for a run; never blocks.</summary>
@@ -30,7 +32,7 @@ public sealed class BoundedFrequencyRunner(
     /// <summary>Works until cancelled.</summary>
     public async Task LoopAsync(CancellationToken cancellationToken)
     {
-        TimeSpan wait = maximum;
+        TimeSpan wait = maximum, back = FirstRetry;
         while (!cancellationToken.IsCancellationRequested)
         {
             try
@@ -48,7 +50,10 @@ public sealed class BoundedFrequencyRunner(
                     }
                 }
 
-                wait = await run(cancellationToken) ? maximum : retry < maximum ? retry : maximum;
+                bool done = await run(cancellationToken);
+                TimeSpan longest = retry < maximum ? retry : maximum;
+                wait = done ? maximum : back < longest ? back : longest;
+                back = done ? FirstRetry : 2 * wait;
                 if (minimum > TimeSpan.Zero)
                 {
                     await Task.Delay(minimum, time, cancellationToken);

@@ -190,7 +190,7 @@ internal sealed partial class ProxyComposition(ProxySettings settings, ILoggerFa
         List<ProxyFamily> families = [];
         foreach (IPFamily family in usable)
         {
-            var state = new ProxyState(family);
+            var state = new ProxyState(family) { Started = time.GetUtcNow() };
             families.Add(new ProxyFamily(state, await BackendAsync(state, node, around, cancellationToken), node, around));
         }
 

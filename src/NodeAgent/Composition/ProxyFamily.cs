@@ -31,6 +31,8 @@ internal sealed class ProxyFamily : IAsyncDisposable
     private readonly BoundedFrequencyRunner _runner;
     private readonly ServiceHealthServers _serviceHealth;
     private readonly ConntrackCleaner _conntrack;
+    private string? _error;
+    private bool _failureTold;
     private readonly TaskCompletionSource _programmed = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     public ProxyFamily(ProxyState state, ProxyBackend backend, ProxyNode node, ProxySurroundings around)
@@ -44,6 +46,7 @@ internal sealed class ProxyFamily : IAsyncDisposable
             : [state.Family == IPFamily.IPv4 ? IPAddress.Any : IPAddress.IPv6Any];
         _conntrack = new ConntrackCleaner(state, () => NetlinkSocket.Open(), around.Time, around.Loggers.CreateLogger<ConntrackCleaner>());
         around.Metrics.Follow(_conntrack, state.Family);
+        backend.Proxier.Passed += pass => _error = pass.Error;
         _serviceHealth = new ServiceHealthServers(listen, () => around.Health.IsHealthy, FailedToListen, around.Loggers.CreateLogger<ServiceHealthServers>());
     }
 
@@ -88,10 +91,15 @@ internal sealed class ProxyFamily : IAsyncDisposable
     {
         if (!await _backend.Proxier.SyncAsync(cancellationToken))
         {
+            // What is not programmed waits, whoever asked for it: health tells when it has waited too long.
+            _around.Health.Queued(_state.Family);
+            TellFailure();
             return false;
         }
 
         _around.Health.Updated(_state.Family);
+        _around.Metrics.Programmed(_state.Family, _state.TakeTriggers());
+        _failureTold = false;
         _programmed.TrySetResult();
         await Task.Factory.StartNew(_conntrack.CleanIfNeeded, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
         await _serviceHealth.UpdateAsync(_state.HealthChecks(), cancellationToken);
@@ -109,6 +117,18 @@ internal sealed class ProxyFamily : IAsyncDisposable
         catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
         {
             // The rules stay as they are.
+        }
+    }
+
+    /// <summary>One event for a row of failures.</summary>
+    private void TellFailure()
+    {
+        if (!_failureTold)
+        {
+            _failureTold = true;
+            _around.Events.Record(
+                new ObjectReference { Kind = "Node", Name = _around.Settings.NodeName, Uid = _around.Settings.NodeName },
+                EventTypes.Warning, "FailedToProgramServices", $"{_state.Family}: {_error}", "SyncProxyRules");
         }
     }
 

@@ -9,11 +9,14 @@ namespace NodeAgent.Proxy.Health;
 public sealed class ProxyMetrics
 {
     private static readonly double[] SyncBuckets = [.. Enumerable.Range(0, 15).Select(k => 0.001 * Math.Pow(2, k))];
+    private static readonly double[] ProgrammingBuckets =
+        [0.25, 0.5, .. Enumerable.Range(1, 59).Select(s => (double)s), .. Enumerable.Range(0, 12).Select(k => 60.0 + (5 * k)), .. Enumerable.Range(0, 7).Select(k => 120.0 + (30 * k))];
     private readonly MetricsRegistry _registry;
     private readonly TimeProvider _time;
     private readonly HistogramFamily _all;
     private readonly HistogramFamily _full;
     private readonly HistogramFamily _partial;
+    private readonly HistogramFamily _programming;
     private readonly GaugeFamily _last;
     private readonly GaugeFamily _queued;
     private readonly GaugeFamily _noLocal;
@@ -27,6 +30,8 @@ public sealed class ProxyMetrics
         _all = registry.Histogram("kubeproxy_sync_proxy_rules_duration_seconds", "Time one pass over the rules took, in seconds.", SyncBuckets, "ip_family");
         _full = registry.Histogram("kubeproxy_sync_full_proxy_rules_duration_seconds", "Time one pass over all rules took, in seconds.", SyncBuckets, "ip_family");
         _partial = registry.Histogram("kubeproxy_sync_partial_proxy_rules_duration_seconds", "Time one pass over changed rules took, in seconds.", SyncBuckets, "ip_family");
+        _programming = registry.Histogram(
+            "kubeproxy_network_programming_duration_seconds", "Time from a change of endpoints to its rules, in seconds.", ProgrammingBuckets, "ip_family");
         _last = registry.Gauge("kubeproxy_sync_proxy_rules_last_timestamp_seconds", "When the rules were last in order.", "ip_family");
         _queued = registry.Gauge("kubeproxy_sync_proxy_rules_last_queued_timestamp_seconds", "When a pass was last asked for.", "ip_family");
         _noLocal = registry.Gauge("kubeproxy_sync_proxy_rules_no_local_endpoints_total", "Service ports with policy Local and no endpoint on this node.", "traffic_policy", "ip_family");
@@ -40,6 +45,18 @@ public sealed class ProxyMetrics
 
     /// <summary>A pass was asked for.</summary>
     public void Queued(IPFamily family) => _queued.With(family.ToString()).Set(Now());
+
+    /// <summary>Changes of endpoints are in the rules now.</summary>
+    /// <param name="family">The family.</param>
+    /// <param name="changes">When they happened.</param>
+    public void Programmed(IPFamily family, IReadOnlyList<DateTimeOffset> changes)
+    {
+        HistogramFamily.Series series = _programming.With(family.ToString());
+        foreach (DateTimeOffset change in changes)
+        {
+            series.Observe(Math.Max(0, (_time.GetUtcNow() - change).TotalSeconds));
+        }
+    }
 
     /// <summary>Measures passes in iptables mode.</summary>
     public void Follow(IptablesProxier proxier)

@@ -15,6 +15,9 @@ namespace NodeAgent.Proxy.Proxiers;
 /// <param name="Duration">How long it took.</param>
 public sealed record ProxyPass(bool Full, bool Succeeded, int FilterRules, int NatRules, TimeSpan Duration)
 {
+    /// <summary>Why it did not succeed.</summary>
+    public string? Error { get; init; }
+
     /// <summary>In nftables mode: chains or sets that nothing uses could not be deleted yet.</summary>
     public bool CleanupFailed { get; init; }
 }
@@ -90,7 +93,7 @@ public sealed partial class IptablesProxier(
         {
             state.RequestFull();
             LogFailed(state.Family, e.Message);
-            Passed?.Invoke(new ProxyPass(changes.Full, false, 0, 0, time.GetElapsedTime(start)));
+            Passed?.Invoke(new ProxyPass(changes.Full, false, 0, 0, time.GetElapsedTime(start)) { Error = e.Message });
             return false;
         }
     }

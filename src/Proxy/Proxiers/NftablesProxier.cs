@@ -114,7 +114,7 @@ public sealed partial class NftablesProxier(
                 LogTriedAgain(state.Family, e.Message);
             }
 
-            Passed?.Invoke(new ProxyPass(full, false, 0, 0, time.GetElapsedTime(start)));
+            Passed?.Invoke(new ProxyPass(full, false, 0, 0, time.GetElapsedTime(start)) { Error = e.Message });
             return last ? false : null;
         }
     }

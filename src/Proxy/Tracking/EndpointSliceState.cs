@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Globalization;
 using NodeAgent.Kubernetes.Objects;
 using ApiEndpoint = NodeAgent.Kubernetes.Objects.Endpoint;
 
@@ -17,6 +18,8 @@ public sealed record SliceEndpoint(string Address, bool Ready, bool Serving, boo
 /// <summary>What rules need of an EndpointSlice: kept instead of the object, since a large cluster has very many.</summary>
 public sealed record SliceState
 {
+    private const string TriggerTime = "endpoints.kubernetes.io/last-change-trigger-time";
+
     /// <summary>The Service it belongs to.</summary>
     public required ServiceName Service { get; init; }
     /// <summary>The slice's name.</summary>
@@ -25,6 +28,8 @@ public sealed record SliceState
     public required IPFamily Family { get; init; }
     /// <summary>Ports.</summary>
     public ImmutableArray<SlicePort> Ports { get; init; } = [];
+    /// <summary>When what the slice says last changed, as the endpoint controller noted it; null where it did not.</summary>
+    public DateTimeOffset? Triggered { get; init; }
     /// <summary>Endpoints, first address each.</summary>
     public ImmutableArray<SliceEndpoint> Endpoints { get; init; } = [];
 
@@ -44,6 +49,8 @@ public sealed record SliceState
             Service = new ServiceName(ns, service),
             Name = name,
             Family = family,
+            Triggered = slice.Metadata.Annotations.TryGetValue(TriggerTime, out string? text)
+                && DateTimeOffset.TryParse(text, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out DateTimeOffset at) ? at : null,
             Ports = [.. slice.Ports.Where(p => p.Name is not null && p.Port is > 0)
                 .Select(p => new SlicePort(p.Name!, (p.Protocol ?? "TCP").ToLowerInvariant(), p.Port!.Value))],
             Endpoints = [.. slice.Endpoints.Select(e => Endpoint(e, family, nodeName)).OfType<SliceEndpoint>()],

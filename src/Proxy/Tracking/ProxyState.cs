@@ -20,6 +20,8 @@ public sealed class ProxyState(IPFamily family)
     private readonly Lock _lock = new();
     private readonly Dictionary<ServiceName, ImmutableArray<ServicePort>> _services = [];
     private readonly Dictionary<ServiceName, ImmutableSortedDictionary<string, SliceState>> _slices = [];
+    private Dictionary<ServiceName, List<DateTimeOffset>> _triggers = [];
+    private readonly List<DateTimeOffset> _triggersTaken = [];
     private HashSet<ServiceName> _changed = [];
     private bool _full = true;
     private bool _udpChanged;
@@ -41,6 +43,9 @@ public sealed class ProxyState(IPFamily family)
 
     /// <summary>The family.</summary>
     public IPFamily Family => family;
+
+    /// <summary>Changes of endpoints from before are not measured: they were programmed by an earlier process, or never.</summary>
+    public DateTimeOffset Started { get; init; } = DateTimeOffset.MinValue;
 
     /// <summary>The node's zone label.</summary>
     public string? Zone
@@ -110,7 +115,13 @@ public sealed class ProxyState(IPFamily family)
         lock (_lock)
         {
             var slices = _slices.GetValueOrDefault(slice.Service, ImmutableSortedDictionary<string, SliceState>.Empty);
-            bool udp = HasUdp(slice) || (slices.TryGetValue(slice.Name, out SliceState? before) && HasUdp(before));
+            slices.TryGetValue(slice.Name, out SliceState? before);
+            bool udp = HasUdp(slice) || (before is not null && HasUdp(before));
+            if (slice.Triggered is { } triggered && triggered > Started && before?.Triggered != triggered)
+            {
+                (_triggers.TryGetValue(slice.Service, out List<DateTimeOffset>? times) ? times : _triggers[slice.Service] = []).Add(triggered);
+            }
+
             _slices[slice.Service] = slices.SetItem(slice.Name, slice);
             SliceChanged(slice.Service, udp);
         }
@@ -123,6 +134,7 @@ public sealed class ProxyState(IPFamily family)
         {
             if (slice.Family == family && _slices.TryGetValue(slice.Service, out var slices))
             {
+                _triggers.Remove(slice.Service);
                 slices = slices.Remove(slice.Name);
                 if (slices.IsEmpty)
                 {
@@ -166,7 +178,20 @@ public sealed class ProxyState(IPFamily family)
             (_full, _changed) = (false, []);
             (_udpTaken, _udpChanged) = (_udpTaken || _udpChanged, false);
             _counts = _counts with { ServicesPending = 0, SlicesPending = 0 };
+            _triggersTaken.AddRange(_triggers.Values.SelectMany(t => t));
+            _triggers = [];
             return changes;
+        }
+    }
+
+    /// <summary>When the changes of endpoints happened that were taken and are programmed now; each is told once.</summary>
+    public IReadOnlyList<DateTimeOffset> TakeTriggers()
+    {
+        lock (_lock)
+        {
+            DateTimeOffset[] taken = [.. _triggersTaken];
+            _triggersTaken.Clear();
+            return taken;
         }
     }
 
