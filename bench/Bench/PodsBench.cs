@@ -25,10 +25,16 @@ internal static class PodsBench
     {
         HarnessOptions harness = new()
         {
-            Folder = $"/var/tmp/na-bench-{Environment.ProcessId}", NodeName = "bench-node", Prefix = "nabench", PodNetwork = 219, ServiceNetwork = 220,
+            Folder = $"/var/tmp/na-bench-{Environment.ProcessId}",
+            NodeName = "bench-node",
+            Prefix = "nabench",
+            PodNetwork = 219,
+            ServiceNetwork = 220,
             // What the Go kubelet takes when it is not told otherwise: the tests' values would cost both at rest.
-            MaxPods = Math.Max(110, options.Pods + 10), FileCheckFrequency = "20s",
-            ControlPlane = HarnessOptions.ControlPlaneFromEnvironment(), Announce = Say,
+            MaxPods = Math.Max(110, options.Pods + 10),
+            FileCheckFrequency = "20s",
+            ControlPlane = HarnessOptions.ControlPlaneFromEnvironment(),
+            Announce = Say,
         };
         string? go = Requirements.Kubernetes("kubelet");
         List<Subject> kubelets = [Subject.Agent(Ours, Requirements.AgentProgram), .. options.Also];

@@ -71,7 +71,10 @@ internal static class ServiceFloor
                     Metadata = new ObjectMeta { Namespace = "default", Name = $"svc-{i:00000}" },
                     Spec = new ServiceSpec
                     {
-                        Type = "ClusterIP", ClusterIP = ProxyBed.ClusterIP(i), ClusterIPs = [ProxyBed.ClusterIP(i)], IpFamilies = ["IPv4"],
+                        Type = "ClusterIP",
+                        ClusterIP = ProxyBed.ClusterIP(i),
+                        ClusterIPs = [ProxyBed.ClusterIP(i)],
+                        IpFamilies = ["IPv4"],
                         Ports = [new Kubernetes.Objects.ServicePort { Name = "web", Port = ProxyBed.Port, Protocol = "TCP" }],
                     },
                 });

@@ -1,5 +1,5 @@
-using NodeAgent.Kubelet.Eviction;
 using System.Net;
+using NodeAgent.Kubelet.Eviction;
 using NodeAgent.Kubelet.Resources;
 using NodeAgent.Kubernetes.Objects;
 

@@ -32,8 +32,8 @@ using NodeAgent.Kubernetes.Objects;
 using NodeAgent.Kubernetes.Patches;
 using NodeAgent.Kubernetes.Rest;
 using NodeAgent.Linux.Cgroups;
-using NodeAgent.Linux.Files;
 using NodeAgent.Linux.DBus;
+using NodeAgent.Linux.Files;
 using NodeAgent.Linux.Inotify;
 using NodeAgent.Linux.Mounts;
 using NodeAgent.Linux.Network;
@@ -181,7 +181,8 @@ internal sealed partial class KubeletComposition : IAsyncDisposable
         allocations = new AllocationManager(
             new AllocationParts(
                 allocated, actuated, resizeConditions, pods, podEvents, admission.RejectAsync,
-                new ResizeOptions(settings.CpuManagerPolicy, settings.MemoryManagerPolicy, limits.MaySwap)) { Metrics = resizeMetrics },
+                new ResizeOptions(settings.CpuManagerPolicy, settings.MemoryManagerPolicy, limits.MaySwap))
+            { Metrics = resizeMetrics },
             () => takenOver.IsCompleted, time, loggers.CreateLogger<AllocationManager>());
         allocations.Decided += uid => workers!.Wake(uid);
         _loops.Add(allocations.RunAsync);

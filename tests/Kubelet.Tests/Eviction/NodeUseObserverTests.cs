@@ -1,5 +1,5 @@
-using NodeAgent.Grpc;
 using NodeAgent.FakeCriRuntime;
+using NodeAgent.Grpc;
 using NodeAgent.Kubelet.Eviction;
 using NodeAgent.Kubelet.Pleg;
 using NodeAgent.Kubelet.Pods;

@@ -107,7 +107,9 @@ public sealed class ProxyBed : IAsyncDisposable
     {
         await PostAsync($"/api/v1/namespaces/{Space}/services", new JsonObject
         {
-            ["apiVersion"] = "v1", ["kind"] = "Service", ["metadata"] = new JsonObject { ["name"] = Name(i) },
+            ["apiVersion"] = "v1",
+            ["kind"] = "Service",
+            ["metadata"] = new JsonObject { ["name"] = Name(i) },
             ["spec"] = new JsonObject { ["clusterIP"] = ClusterIP(i), ["ports"] = new JsonArray(new JsonObject { ["name"] = "web", ["port"] = Port, ["targetPort"] = TargetPort }) },
         });
         await PostAsync($"/apis/discovery.k8s.io/v1/namespaces/{Space}/endpointslices", Slice(i, [.. Enumerable.Range(i * each, each).Select(Endpoint)]));
@@ -187,7 +189,9 @@ public sealed class ProxyBed : IAsyncDisposable
 
     private static JsonObject Slice(int service, string[] addresses) => new()
     {
-        ["apiVersion"] = "discovery.k8s.io/v1", ["kind"] = "EndpointSlice", ["addressType"] = "IPv4",
+        ["apiVersion"] = "discovery.k8s.io/v1",
+        ["kind"] = "EndpointSlice",
+        ["addressType"] = "IPv4",
         ["metadata"] = new JsonObject { ["name"] = Name(service) + "-1", ["labels"] = new JsonObject { ["kubernetes.io/service-name"] = Name(service) } },
         ["ports"] = new JsonArray(new JsonObject { ["name"] = "web", ["port"] = TargetPort, ["protocol"] = "TCP" }),
         ["endpoints"] = new JsonArray([.. addresses.Select(a => (JsonNode)new JsonObject

@@ -1,5 +1,5 @@
-using NodeAgent.Harness.Networks;
 using Microsoft.Extensions.Logging.Abstractions;
+using NodeAgent.Harness.Networks;
 using NodeAgent.Linux.Netlink;
 using NodeAgent.Linux.Netlink.NfTables;
 using NodeAgent.Proxy.Kernel.Nftables;
