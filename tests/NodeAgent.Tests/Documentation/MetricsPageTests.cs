@@ -27,7 +27,7 @@ public sealed partial class MetricsPageTests
     public void No_metric_has_a_name_under_upstreams_prefixes_that_upstream_does_not_know()
     {
         HashSet<string> known = [.. UpstreamMetrics.Kubelet, .. UpstreamMetrics.Proxy];
-        Assert.Empty(Registered().Where(name => !known.Contains(name)));
+        Assert.DoesNotContain(Registered(), name => !known.Contains(name));
         Assert.Contains("kubelet_running_pods", Registered());
         Assert.Contains("kubeproxy_sync_proxy_rules_duration_seconds", Registered());
     }
