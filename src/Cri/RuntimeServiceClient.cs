@@ -1,4 +1,5 @@
 using NodeAgent.Cri.Connection;
+using NodeAgent.Cri.Tasks;
 using NodeAgent.Cri.V1;
 
 namespace NodeAgent.Cri;
@@ -8,6 +9,7 @@ namespace NodeAgent.Cri;
 public sealed class RuntimeServiceClient(CriConnection connection) : IRuntimeService
 {
     private readonly CriTimeLimits _limits = connection.Limits;
+    private readonly LostTasks _lost = new(connection);
 
     /// <inheritdoc/>
     public Task<VersionResponse> VersionAsync(VersionRequest request, CancellationToken cancellationToken) =>
@@ -23,7 +25,7 @@ public sealed class RuntimeServiceClient(CriConnection connection) : IRuntimeSer
 
     /// <inheritdoc/>
     public Task<RemovePodSandboxResponse> RemovePodSandboxAsync(RemovePodSandboxRequest request, CancellationToken cancellationToken) =>
-        connection.ChangeAsync(RuntimeServiceMethods.RemovePodSandbox, "remove_podsandbox", _limits.Normal, request, cancellationToken);
+        _lost.RemovedAsync(() => connection.ChangeAsync(RuntimeServiceMethods.RemovePodSandbox, "remove_podsandbox", _limits.Normal, request, cancellationToken));
 
     /// <inheritdoc/>
     public Task<PodSandboxStatusResponse> PodSandboxStatusAsync(PodSandboxStatusRequest request, CancellationToken cancellationToken) =>
@@ -51,7 +53,7 @@ public sealed class RuntimeServiceClient(CriConnection connection) : IRuntimeSer
 
     /// <inheritdoc/>
     public Task<RemoveContainerResponse> RemoveContainerAsync(RemoveContainerRequest request, CancellationToken cancellationToken) =>
-        connection.ChangeAsync(RuntimeServiceMethods.RemoveContainer, "remove_container", _limits.Normal, request, cancellationToken);
+        _lost.RemovedAsync(() => connection.ChangeAsync(RuntimeServiceMethods.RemoveContainer, "remove_container", _limits.Normal, request, cancellationToken));
 
     /// <inheritdoc/>
     public Task<ListContainersResponse> ListContainersAsync(ListContainersRequest request, CancellationToken cancellationToken) =>

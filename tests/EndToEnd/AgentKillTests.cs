@@ -77,7 +77,6 @@ public sealed class AgentKillTests(ClusterFixture fixture)
 
     private Task ConvergesAsync(Workloads work, string when) => Until.NothingMissesAsync($"every pod is as wanted {when}", TimeSpan.FromSeconds(120), async () =>
     {
-        if (await Cluster.Runtime.HealAsync() is { } healed) Console.WriteLine($"[end-to-end] {healed}");
         IReadOnlyList<Pod> pods = await work.PodsAsync();
         Pod[] wrong = [.. pods.Where(pod => _deleted.Any(gone => gone.Metadata.Uid == pod.Metadata.Uid)
             || (pod.Spec.RestartPolicy == "Never" ? !Ended(pod) : !Workloads.IsReady(pod)))];

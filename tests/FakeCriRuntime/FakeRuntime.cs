@@ -16,6 +16,7 @@ public sealed class FakeRuntime : IAsyncDisposable
     private readonly Lock _lock = new();
     private readonly RuntimeModel _model;
     private readonly ConcurrentDictionary<string, CriLogFile> _logs = new();
+    private readonly ConcurrentDictionary<string, bool> _lostTasks = new();
     private readonly FakeRuntimeServer _server;
     private ImmutableList<RecordedCall> _calls = [];
     private TaskCompletionSource _called = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -115,6 +116,9 @@ public sealed class FakeRuntime : IAsyncDisposable
     /// <summary>Something removes a container behind the agent's back.</summary>
     public void ForgetContainer(string id) => RemoveContainer(id);
 
+    /// <summary>The runtime loses a task of this container as containerd does: it can be removed only once the task was deleted by containerd's tasks service.</summary>
+    public void LoseTask(string id) => _lostTasks[id] = true;
+
     /// <summary>Writes a log line of a container, where option WriteLogs is set.</summary>
     public void WriteLog(string containerId, string line, string stream = "stdout")
     {
@@ -209,8 +213,11 @@ public sealed class FakeRuntime : IAsyncDisposable
         ExitContainer(request.ContainerId, killed ? 137 : stop.ExitCode);
     }
 
+    internal bool DeleteTask(string id) => _lostTasks.TryRemove(id, out _);
+
     internal void RemoveContainer(string id)
     {
+        if (_lostTasks.ContainsKey(id)) throw RuntimeModel.Error(StatusCode.FailedPrecondition, $"failed to delete containerd container \"{id}\": cannot delete running task {id}: failed precondition");
         FakeContainer? removed = Locked(m => m.Containers.Remove(id, out FakeContainer? c) ? c : null);
         if (removed is null) return;
         if (_logs.TryRemove(id, out CriLogFile? log)) log.Close();

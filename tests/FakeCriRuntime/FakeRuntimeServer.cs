@@ -1,5 +1,7 @@
 using Google.Protobuf;
+using NodeAgent.Cri.Containerd.Tasks.V1;
 using NodeAgent.Cri.Events;
+using NodeAgent.Cri.Tasks;
 using NodeAgent.Cri.V1;
 using NodeAgent.Grpc;
 using NodeAgent.Grpc.Server;
@@ -21,6 +23,7 @@ internal sealed class FakeRuntimeServer(FakeRuntime runtime)
         AddImages(server);
         AddRuntime(server);
         AddEvents(server);
+        AddTasks(server);
         if (runtime.Options.ListStreaming) AddListStreaming(server);
         server.Start(runtime.SocketPath);
         _server = server;
@@ -150,6 +153,13 @@ internal sealed class FakeRuntimeServer(FakeRuntime runtime)
             Streaming(server, Rt.GetContainerEvents, (_, writer, token) => runtime.CriEvents.FollowAsync(writer.WriteAsync, token));
         if (runtime.Options.Events == FakeEvents.Containerd)
             Streaming(server, ContainerEventSource.Subscribe, (_, writer, token) => runtime.ContainerdEvents.FollowAsync(writer.WriteAsync, token));
+    }
+
+    private void AddTasks(GrpcServer server)
+    {
+        On(server, LostTasks.Kill, _ => new TaskAnswer());
+        On(server, LostTasks.Wait, _ => new TaskAnswer());
+        On(server, LostTasks.Delete, r => runtime.DeleteTask(r.ContainerId) ? new TaskAnswer() : throw RuntimeModel.Error(StatusCode.NotFound, $"no running task found: task {r.ContainerId} not found"));
     }
 
     private void AddListStreaming(GrpcServer server)

@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
 using Google.Protobuf;
 using Microsoft.Extensions.Logging;
+using NodeAgent.Cri.Events;
 using NodeAgent.Cri.V1;
 using NodeAgent.Grpc;
 using NodeAgent.Grpc.Client;
@@ -33,6 +34,7 @@ public sealed class CriConnection : IDisposable
         Endpoint = endpoint;
         _options = options;
         _invoker = invoker;
+        Logger = logger;
         _log = new ConnectionLog(endpoint, options.Flag, logger);
     }
 
@@ -65,18 +67,36 @@ public sealed class CriConnection : IDisposable
         }
     }
 
+    internal ILogger Logger { get; }
+
     /// <inheritdoc/>
     public void Dispose() => _channel?.Dispose();
 
-    internal async Task<TResponse> ReadAsync<TRequest, TResponse>(
+    internal Task<TResponse> ReadAsync<TRequest, TResponse>(
         Method<TRequest, TResponse> method, string operation, TimeSpan? limit, TRequest request, CancellationToken cancellationToken)
+        where TRequest : class, IMessage<TRequest>
+        where TResponse : class, IMessage<TResponse> =>
+        CallAsync(method, operation, new CallOptions(limit), request, cancellationToken);
+
+    // A call of containerd's own services, which ask for the namespace in a header; ended by its limit only.
+    internal Task<TResponse> CallContainerdAsync<TRequest, TResponse>(Method<TRequest, TResponse> method, string operation, TimeSpan limit, TRequest request)
+        where TRequest : class, IMessage<TRequest>
+        where TResponse : class, IMessage<TResponse>
+    {
+        var headers = new Metadata();
+        headers.Add("containerd-namespace", EventMapping.KubernetesNamespace);
+        return CallAsync(method, operation, new CallOptions(limit, headers), request, CancellationToken.None);
+    }
+
+    private async Task<TResponse> CallAsync<TRequest, TResponse>(
+        Method<TRequest, TResponse> method, string operation, CallOptions options, TRequest request, CancellationToken cancellationToken)
         where TRequest : class, IMessage<TRequest>
         where TResponse : class, IMessage<TResponse>
     {
         long start = _options.Time.GetTimestamp();
         try
         {
-            TResponse response = await _invoker.UnaryCallAsync(method, request, new CallOptions(limit), cancellationToken);
+            TResponse response = await _invoker.UnaryCallAsync(method, request, options, cancellationToken);
             _log.Answered();
             _options.Observer?.Ended(operation, _options.Time.GetElapsedTime(start), null);
             return response;

@@ -8,7 +8,7 @@ namespace NodeAgent.EndToEnd.Soak;
 /// <param name="Name">The first part of its pods' names.</param>
 /// <param name="Spec">Its spec without containers, as JSON members; empty for none.</param>
 /// <param name="Container">Its container.</param>
-/// <param name="Misses">What is not yet as it will be; null when all is. The function says how many starts the runtime gave up because the agent died.</param>
+/// <param name="Misses">What is not yet as it will be; null when all is. The function says how many starts the runtime did not bring to their end.</param>
 internal sealed record PodShape(string Name, string Spec, string Container, Func<Pod, Func<int>, string?> Misses)
 {
     private const string Waits = "trap 'exit 0' TERM; sleep 3600 & wait";
@@ -64,7 +64,7 @@ internal sealed record PodShape(string Name, string Spec, string Container, Func
         : MainOf(pod)?.State?.Terminated?.ExitCode is { } was && was == code ? null : $"exit code {MainOf(pod)?.State?.Terminated?.ExitCode}";
 
     // A program that may have begun is not begun again: where the runtime gave its start up, the pod has failed.
-    private static bool CutOff(Pod pod, Func<int> givenUp) => pod.Status.Phase == "Failed" && MainOf(pod)?.State?.Terminated?.Reason == "StartError" && givenUp() > 0;
+    private static bool CutOff(Pod pod, Func<int> givenUp) => pod.Status.Phase == "Failed" && givenUp() > 0;
 
     private static string? WaitsFor(Pod pod, string reason) => MainOf(pod)?.State?.Waiting?.Reason is { } now && now == reason ? null : $"waits for {MainOf(pod)?.State?.Waiting?.Reason}";
 }

@@ -73,7 +73,6 @@ public sealed class SoakTests(ClusterFixture fixture)
 
         await Until.NothingMissesAsync("every pod is what it should become", Converged, async () =>
         {
-            if (await Cluster.Runtime.HealAsync() is { } healed) Console.WriteLine($"[end-to-end] {healed}");
             IReadOnlyList<Pod> pods = await work.PodsAsync();
             foreach (Pod pod in pods) _known[pod.Metadata.Uid!] = pod;
             string[] wrong =

@@ -10,7 +10,6 @@ public sealed class Containerd(HarnessOptions options) : IDisposable
 {
     private const string Namespace = "k8s.io";
     private CriConnection? _connection;
-    private int _lost;
 
     /// <summary>The socket.</summary>
     public string Socket => Path.Combine(options.Folder, "containerd.sock");
@@ -85,30 +84,17 @@ public sealed class Containerd(HarnessOptions options) : IDisposable
         .Any(line => line.Contains(sandbox, StringComparison.Ordinal) && line.Contains("signal: killed", StringComparison.Ordinal));
 
     /// <summary>
-    /// How many starts of a pod's containers the runtime gave up because who had asked for them died: it kills what runs by then
-    /// ("context canceled", or whatever of it was cut short), and no client can keep it from that.
+    /// How many starts of a pod's containers the runtime began and did not bring to their end, because who had asked for them died or it died
+    /// itself: it kills what runs by then or loses sight of it, and no client can keep it from that.
     /// </summary>
     public int StartsGivenUp(string podUid)
     {
         string[] lines = [.. File.ReadLines(Path.Combine(options.Folder, "logs", "containerd.log")).Select(line => line.Replace("\\\"", "\"", StringComparison.Ordinal))];
         string[] sandboxes = Ids(lines, "RunPodSandbox for ", $"Uid:{podUid},", "returns sandbox id \"");
         string[] containers = [.. sandboxes.SelectMany(id => Ids(lines, "CreateContainer within sandbox ", id, "returns container id \""))];
-        return lines.Count(line => line.Contains("StartContainer for ", StringComparison.Ordinal) && line.Contains(" failed\"", StringComparison.Ordinal)
-            && containers.Any(id => line.Contains(id, StringComparison.Ordinal)));
-    }
-
-    /// <summary>
-    /// Starts the containerd that has lost a task anew: one whose creation it gave up because who had asked for it died, and which it then
-    /// neither shows nor lets be removed ("cannot delete running task"), by no call of CRI's. Answers what it did; null where none is lost.
-    /// </summary>
-    public async Task<string?> HealAsync()
-    {
-        int lost = File.ReadLines(Path.Combine(options.Folder, "logs", "containerd.log")).Count(line => line.Contains("failed to get task pid: context canceled", StringComparison.Ordinal));
-        if (lost == _lost) return null;
-        _lost = lost;
-        await Process.KillAsync();
-        await RestartAsync();
-        return "containerd lost a task because the agent died while it was made; only its restart helps, and it was restarted";
+        string[] starts = [.. lines.Where(line => containers.Any(id => line.Contains($"StartContainer for \"{id}\"", StringComparison.Ordinal)))];
+        int ended = starts.Count(line => line.Contains("returns successfully", StringComparison.Ordinal)), failed = starts.Count(line => line.Contains(" failed\"", StringComparison.Ordinal));
+        return starts.Length - failed - ended - ended;
     }
 
     private static string[] Ids(string[] lines, string call, string of, string before) =>
