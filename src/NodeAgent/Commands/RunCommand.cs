@@ -21,13 +21,12 @@ internal static partial class RunCommand
             return code;
         bool wantsProxy = separator < arguments.Count;
         LoadedKubeletConfiguration kubelet = KubeletConfigurationLoader.Load(kubeletFlags, KubeletCommand.HostHasCgroupV1());
-        LoadedKubeProxyConfiguration? proxy = wantsProxy
-            ? KubeProxyConfigurationLoader.Load(KubeProxyFlagTable.Flags.Parse([.. arguments.Skip(separator + 1)]))
-            : null;
+        LoadedKubeProxyConfiguration LoadProxy() => KubeProxyConfigurationLoader.Load(KubeProxyFlagTable.Flags.Parse([.. arguments.Skip(separator + 1)]));
+        LoadedKubeProxyConfiguration? proxy = wantsProxy ? LoadProxy() : null;
         if (!kubelet.IsUsable || proxy is { IsUsable: false })
             return Refuse(kubelet, proxy, context.Error);
         using AgentProcess process = new(kubelet.Configuration.Logging, context.Time);
-        return await process.RunAsync("run", [.. kubelet.Problems, .. proxy?.Problems ?? []], stop => RunHalvesAsync(kubelet, proxy, process.Services, context, stop));
+        return await process.RunAsync("run", [.. kubelet.Problems, .. proxy?.Problems ?? []], stop => RunHalvesAsync(kubelet, proxy is null ? null : LoadProxy, process.Services, context, stop));
     }
 
     private static int Refuse(LoadedKubeletConfiguration kubelet, LoadedKubeProxyConfiguration? proxy, TextWriter error)
@@ -40,7 +39,7 @@ internal static partial class RunCommand
     }
 
     private static async Task<int> RunHalvesAsync(
-        LoadedKubeletConfiguration kubelet, LoadedKubeProxyConfiguration? proxy, FaceServices services, CommandContext context, CancellationToken stop)
+        LoadedKubeletConfiguration kubelet, Func<LoadedKubeProxyConfiguration>? proxy, FaceServices services, CommandContext context, CancellationToken stop)
     {
         ILogger<FaceSupervisor> logger = services.Logging.CreateLogger<FaceSupervisor>();
         List<Task> halves = [Supervise("kubelet", () => context.Faces.CreateKubelet(kubelet, services), stop)];
@@ -52,7 +51,7 @@ internal static partial class RunCommand
             FaceServices quiet = services with { Started = _ => { } };
             OtherProxy other = new();
             halves.Add(new ProxyHalf(
-                other.Find, ended => Supervise("kube-proxy", () => context.Faces.CreateProxy(proxy, quiet), ended),
+                other.Find, ended => Supervise("kube-proxy", () => context.Faces.CreateProxy(Usable(proxy()), quiet), ended),
                 services.Time, services.Logging.CreateLogger<ProxyHalf>()).RunAsync(stop));
         }
         await Task.WhenAll(halves);
@@ -61,6 +60,11 @@ internal static partial class RunCommand
         Task Supervise(string name, Func<IAgentFace> create, CancellationToken ended) =>
             new FaceSupervisor(name, create, services.Time, logger).RunAsync(ended);
     }
+
+    // Read anew for each start of the half: its file may be what changed.
+    private static LoadedKubeProxyConfiguration Usable(LoadedKubeProxyConfiguration loaded) => loaded.IsUsable
+        ? loaded
+        : throw new InvalidOperationException("kube-proxy half: " + string.Join("; ", loaded.Problems.Where(p => p.IsFatal(loaded.Flags.StrictConfig))));
 
     [LoggerMessage(1023, LogLevel.Warning, "The kube-proxy half stays off: {Reason}")]
     private static partial void LogProxyOff(ILogger logger, string reason);

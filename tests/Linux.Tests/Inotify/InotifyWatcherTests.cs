@@ -38,6 +38,21 @@ public sealed class InotifyWatcherTests : IDisposable
     }
 
     [Fact]
+    public async Task A_watched_file_tells_that_it_was_written_and_that_it_was_moved()
+    {
+        string file = _folder + "/z";
+        File.WriteAllText(file, "1");
+        TaskCompletionSource written = new(), moved = new();
+        using IDisposable watch = _watcher.Watch(file, InotifyEvents.Modify | InotifyEvents.MoveSelf,
+            e => ((e.Events & InotifyEvents.Modify) != 0 ? written : moved).TrySetResult());
+        File.AppendAllText(file, "2");
+        await written.Task.WaitAsync(TimeSpan.FromMinutes(1));
+        Assert.False(moved.Task.IsCompleted);
+        File.Move(file, file + "-moved");
+        await moved.Task.WaitAsync(TimeSpan.FromMinutes(1));
+    }
+
+    [Fact]
     public void A_missing_path_is_an_error_that_names_it() =>
         Assert.Contains("/nonexistent", Assert.Throws<IOException>(() => _watcher.Watch("/nonexistent", InotifyEvents.Create, _ => { })).Message, StringComparison.Ordinal);
 }
