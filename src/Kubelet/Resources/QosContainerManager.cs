@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using NodeAgent.Kubernetes.Objects;
 using NodeAgent.Linux.Cgroups;
+using NodeAgent.Linux.Syscalls;
 
 namespace NodeAgent.Kubelet.Resources;
 
@@ -15,8 +16,10 @@ public interface IActivePods
 /// <param name="cgroups">The driver.</param>
 /// <param name="options">Settings.</param>
 /// <param name="capacity">Node capacity incl. pid.</param>
-public sealed class QosContainerManager(ICgroupManager cgroups, CgroupOptions options, IReadOnlyDictionary<string, Quantity> capacity)
+/// <param name="work">Runs what may block in the kernel.</param>
+public sealed class QosContainerManager(ICgroupManager cgroups, CgroupOptions options, IReadOnlyDictionary<string, Quantity> capacity, BlockingWork work)
 {
+    private static readonly TimeSpan Limit = TimeSpan.FromMinutes(1);
     private readonly PodCgroupNames _names = new(CgroupName.Parse(options.CgroupRoot));
     private readonly ImmutableSortedDictionary<string, long> _unlimitedHugePages =
         options.HugePageSizes.ToImmutableSortedDictionary(CgroupLimits.HugePageSizeName, _ => -1L);
@@ -54,8 +57,8 @@ public sealed class QosContainerManager(ICgroupManager cgroups, CgroupOptions op
         IReadOnlyDictionary<string, Quantity> podsMayUse = enforce ? NodeAllocatable.ForPods(capacity, options.Reservations) : capacity;
         _kubepods = PodCgroupLimits.ForReservation(podsMayUse, compressibleOnly: false);
         await EnforceAllocatableAsync(mayFail: cgroups.Exists(_names.Kubepods), cancellationToken);
-        await cgroups.EnsureAsync(_names.BestEffort, new CgroupLimits { CpuShares = CgroupUnits.MinimumShares, HugePages = _unlimitedHugePages }, cancellationToken);
-        await cgroups.EnsureAsync(_names.Burstable, new CgroupLimits { HugePages = _unlimitedHugePages }, cancellationToken);
+        await EnsureAsync(_names.BestEffort, new CgroupLimits { CpuShares = CgroupUnits.MinimumShares, HugePages = _unlimitedHugePages }, cancellationToken);
+        await EnsureAsync(_names.Burstable, new CgroupLimits { HugePages = _unlimitedHugePages }, cancellationToken);
         await EnforceReservedAsync("system-reserved", options.SystemReservedCgroup, options.Reservations.SystemReserved, cancellationToken);
         await EnforceReservedAsync("kube-reserved", options.KubeReservedCgroup, options.Reservations.KubeReserved, cancellationToken);
     }
@@ -79,7 +82,7 @@ public sealed class QosContainerManager(ICgroupManager cgroups, CgroupOptions op
             CgroupLimits burstable = PodCgroupLimits.ForBurstable(pods.Active, ImmutableSortedDictionary<string, long>.Empty);
             if (_lastShares != burstable.CpuShares)
             {
-                await cgroups.EnsureAsync(_names.Burstable, burstable, cancellationToken);
+                await EnsureAsync(_names.Burstable, burstable, cancellationToken);
                 _lastShares = burstable.CpuShares;
             }
         }
@@ -89,12 +92,15 @@ public sealed class QosContainerManager(ICgroupManager cgroups, CgroupOptions op
         }
     }
 
+    private async Task EnsureAsync(CgroupName name, CgroupLimits limits, CancellationToken cancellationToken) =>
+        await await work.RunWithinAsync("cgroup " + name, Limit, () => cgroups.EnsureAsync(name, limits, cancellationToken), cancellationToken);
+
     // Running pods may use more than a lower limit allows; v1 then refuses it. They go on, and the limit comes when they use less.
     private async Task EnforceAllocatableAsync(bool mayFail, CancellationToken cancellationToken)
     {
         try
         {
-            await cgroups.EnsureAsync(_names.Kubepods, _kubepods!, cancellationToken);
+            await EnsureAsync(_names.Kubepods, _kubepods!, cancellationToken);
             AllocatableError = null;
             _enforced.Add("Updated Node Allocatable limit across pods");
         }
@@ -118,7 +124,7 @@ public sealed class QosContainerManager(ICgroupManager cgroups, CgroupOptions op
             throw new CgroupException(cgroup, $"enforceNodeAllocatable has \"{key}\", but this cgroup does not exist; create it before the agent starts");
         }
 
-        await cgroups.EnsureAsync(name, PodCgroupLimits.ForReservation(reserved, compressible), cancellationToken);
+        await EnsureAsync(name, PodCgroupLimits.ForReservation(reserved, compressible), cancellationToken);
         _enforced.Add($"Updated limits on {key.Replace('-', ' ')} cgroup {cgroup}");
     }
 }

@@ -1,5 +1,6 @@
 using Microsoft.Extensions.Logging;
 using NodeAgent.Linux.Inotify;
+using NodeAgent.Linux.Syscalls;
 
 namespace NodeAgent.Kubelet.Sources;
 
@@ -11,10 +12,11 @@ namespace NodeAgent.Kubelet.Sources;
 /// <param name="node">The node's name.</param>
 /// <param name="period">fileCheckFrequency.</param>
 /// <param name="inotify">Watches the folder.</param>
+/// <param name="work">Reads it: a folder that does not answer takes no thread of the pool.</param>
 /// <param name="time">Clock.</param>
 /// <param name="logger">Logger.</param>
 public sealed partial class StaticFilePodSource(
-    string path, string node, TimeSpan period, InotifyWatcher inotify, TimeProvider time, ILogger<StaticFilePodSource> logger) : IPodSource
+    string path, string node, TimeSpan period, InotifyWatcher inotify, BlockingWork work, TimeProvider time, ILogger<StaticFilePodSource> logger) : IPodSource
 {
     private const InotifyEvents Interesting =
         InotifyEvents.Create | InotifyEvents.CloseWrite | InotifyEvents.MovedTo | InotifyEvents.MovedFrom | InotifyEvents.Delete;
@@ -37,9 +39,13 @@ public sealed partial class StaticFilePodSource(
         {
             while (!cancellationToken.IsCancellationRequested)
             {
-                // The watch first: what changes while the folder is read is then seen after.
-                EnsureWatch();
-                sink.Replace(PodSourceKind.File, folder.Read(settled));
+                bool look = settled;
+                sink.Replace(PodSourceKind.File, await work.RunAsync("static pods:" + path, () =>
+                {
+                    // The watch first: what changes while the folder is read is then seen after.
+                    EnsureWatch();
+                    return folder.Read(look);
+                }, cancellationToken));
                 settled = !await ChangedAsync(cancellationToken);
             }
         }

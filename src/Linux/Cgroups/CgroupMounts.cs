@@ -25,11 +25,14 @@ public sealed record CgroupMounts(CgroupVersion Version, ImmutableSortedDictiona
     private const string HybridRoot = UsualRoot + "/unified";
 
     /// <summary>Reads this process' mount table.</summary>
-    public static CgroupMounts Detect() => Parse(File.ReadAllText("/proc/self/mountinfo"));
+    /// <exception cref="CgroupException">No cgroup file system is mounted at the usual place.</exception>
+    public static CgroupMounts Detect() => Find() ?? throw new CgroupException(UsualRoot, "no cgroup file system is mounted here; mount cgroup2");
 
-    /// <summary>Reads the text of a mountinfo file.</summary>
-    /// <exception cref="InvalidDataException">No cgroup file system is mounted at the usual place.</exception>
-    public static CgroupMounts Parse(string mountInfo)
+    /// <summary>The same where there need not be any: null then.</summary>
+    public static CgroupMounts? Find() => Parse(File.ReadAllText("/proc/self/mountinfo"));
+
+    /// <summary>Reads the text of a mountinfo file; null where no cgroup file system is mounted at the usual place.</summary>
+    public static CgroupMounts? Parse(string mountInfo)
     {
         Dictionary<string, string> hierarchies = [];
         bool unified = false, hybrid = false;
@@ -72,6 +75,6 @@ public sealed record CgroupMounts(CgroupVersion Version, ImmutableSortedDictiona
 
         return hierarchies.Count > 0
             ? new CgroupMounts(CgroupVersion.V1, hierarchies.Where(h => h.Key is not ("xattr" or "clone_children" or "noprefix")).ToImmutableSortedDictionary())
-            : throw new InvalidDataException($"no cgroup file system is mounted at {UsualRoot}; mount cgroup2 there");
+            : null;
     }
 }

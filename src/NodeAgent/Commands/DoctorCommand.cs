@@ -27,8 +27,8 @@ internal static class DoctorCommand
         ParsedFlags flags = KubeletFlagTable.Flags.Parse(WithUsualFiles(arguments, host));
         if (VersionFlag.PrintIfAsked(KubeletFlagTable.Flags, flags, "Looks at this host; takes the flags of the kubelet.", context.Output) is { } code)
             return code;
-        CgroupMounts cgroups = CgroupMounts.Detect();
-        LoadedKubeletConfiguration loaded = KubeletConfigurationLoader.Load(flags, cgroups.Version == CgroupVersion.V1);
+        CgroupMounts? cgroups = CgroupMounts.Find();
+        LoadedKubeletConfiguration loaded = KubeletConfigurationLoader.Load(flags, cgroups?.Version == CgroupVersion.V1);
         FindingLevel worst = FindingLevel.Ok;
         await foreach (Finding finding in FindAsync(host, cgroups, loaded, context.Time))
         {
@@ -44,7 +44,7 @@ internal static class DoctorCommand
         return worst == FindingLevel.Fail ? ExitCodes.Failure : ExitCodes.Success;
     }
 
-    private static async IAsyncEnumerable<Finding> FindAsync(HostFiles host, CgroupMounts cgroups, LoadedKubeletConfiguration loaded, TimeProvider time)
+    private static async IAsyncEnumerable<Finding> FindAsync(HostFiles host, CgroupMounts? cgroups, LoadedKubeletConfiguration loaded, TimeProvider time)
     {
         KubeletConfiguration configuration = loaded.Configuration;
         IEnumerable<Finding> first =

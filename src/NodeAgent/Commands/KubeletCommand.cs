@@ -31,5 +31,5 @@ internal static class KubeletCommand
         return ExitCodes.Failure;
     }
 
-    internal static bool HostHasCgroupV1() => CgroupMounts.Detect().Version == CgroupVersion.V1;
+    internal static bool HostHasCgroupV1() => CgroupMounts.Find()?.Version == CgroupVersion.V1;
 }

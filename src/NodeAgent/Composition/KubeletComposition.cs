@@ -57,6 +57,7 @@ internal sealed partial class KubeletComposition : IAsyncDisposable
     private readonly List<Func<CancellationToken, Task>> _loops = [];
     private readonly List<IDisposable> _owned = [];
     private readonly KubeletServer _server;
+    private readonly BlockingWork _blocking;
     private readonly QosContainerManager _qos;
     private readonly NodeEvents _nodeEvents;
     private readonly ActivePods _active;
@@ -106,7 +107,7 @@ internal sealed partial class KubeletComposition : IAsyncDisposable
             api is null ? new NoApiServer() : new ApiPodStatusWriter(api, CreatePatch), pods, uid => workers!.CouldHaveRunningContainers(uid), time, loggers.CreateLogger<StatusManager>(), _stop.Token);
 
         // Volumes, secrets, tokens.
-        var blocking = Own(new BlockingWork(time: time));
+        BlockingWork blocking = _blocking = Own(new BlockingWork(time: time));
         var mounter = new Mounter();
         IPodObjectStore objects = ObjectStore(api, loggers, out Action<Action<PodUid>> onObjectChange);
         var tokens = Own(new ServiceAccountTokens(api, time, loggers.CreateLogger<ServiceAccountTokens>()));
@@ -166,7 +167,7 @@ internal sealed partial class KubeletComposition : IAsyncDisposable
             new NodeStatusSources(new HostObserver(host, settings.Node.RootDirectory, time), network, _runtimeState, new CriNodeImages(images), new NodeHealth(pleg)) { Pressures = () => eviction!.Conditions },
             nodeInfo, _nodeEvents, time, loggers.CreateLogger<NodeStatusReporter>());
         MachineCapacity capacity = new HostObserver(host, settings.Node.RootDirectory, time).CapacityAsync(CancellationToken.None).GetAwaiter().GetResult();
-        _qos = new QosContainerManager(cgroups, settings.Cgroups, CgroupSupport.InternalCapacity(NodeRegistration.Capacity(settings.Node, capacity), host.MaximumPids()));
+        _qos = new QosContainerManager(cgroups, settings.Cgroups, CgroupSupport.InternalCapacity(NodeRegistration.Capacity(settings.Node, capacity), host.MaximumPids()), blocking);
 
         // The pods' way.
         AllocationManager? allocations = null;
@@ -369,9 +370,8 @@ internal sealed partial class KubeletComposition : IAsyncDisposable
         List<Task> sources = [];
         if (_settings.StaticPodPath is { } path)
         {
-            // Its first look is a read of a folder: one that does not answer keeps no other source from starting.
-            var files = new StaticFilePodSource(path, _settings.Node.NodeName, _settings.FileCheckFrequency, _inotify, _time, loggers.CreateLogger<StaticFilePodSource>());
-            sources.Add(Task.Run(() => files.RunAsync(merger, cancellationToken), CancellationToken.None));
+            var files = new StaticFilePodSource(path, _settings.Node.NodeName, _settings.FileCheckFrequency, _inotify, _blocking, _time, loggers.CreateLogger<StaticFilePodSource>());
+            sources.Add(files.RunAsync(merger, cancellationToken));
         }
 
         if (_settings.StaticPodUrl is { } url)

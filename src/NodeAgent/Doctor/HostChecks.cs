@@ -22,8 +22,14 @@ internal static class HostChecks
             yield return Finding.Ok("kernel", release);
     }
 
-    internal static IEnumerable<Finding> Cgroups(HostFiles host, CgroupMounts mounts, KubeletConfiguration configuration)
+    internal static IEnumerable<Finding> Cgroups(HostFiles host, CgroupMounts? mounts, KubeletConfiguration configuration)
     {
+        if (mounts is null)
+        {
+            yield return Finding.Fail("cgroups", $"no cgroup file system at {CgroupMounts.UsualRoot}", "mount cgroup2 there");
+            yield break;
+        }
+
         if (mounts.Version == CgroupVersion.V1)
         {
             yield return configuration.FailCgroupV1

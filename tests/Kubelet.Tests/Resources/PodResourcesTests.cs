@@ -6,8 +6,12 @@ using NodeAgent.Linux.Syscalls;
 
 namespace NodeAgent.Kubelet.Tests.Resources;
 
-public sealed class PodResourcesTests
+public sealed class PodResourcesTests : IDisposable
 {
+    private readonly BlockingWork _work = new();
+
+    public void Dispose() => _work.Dispose();
+
     internal static Dictionary<string, Quantity> List(params string[] pairs) =>
         pairs.Select(p => p.Split('=')).ToDictionary(p => p[0], p => Quantity.Parse(p[1]));
 
@@ -124,7 +128,7 @@ public sealed class PodResourcesTests
     {
         FakeCgroups cgroups = new(CgroupDriver.Cgroupfs);
         CgroupOptions options = new() { Reservations = new(List("memory=1Gi"), List(), List()) };
-        QosContainerManager manager = new(cgroups, options, List("cpu=4", "memory=8Gi", "pid=1000"));
+        QosContainerManager manager = new(cgroups, options, List("cpu=4", "memory=8Gi", "pid=1000"), _work);
         await manager.StartAsync(default);
         Assert.Equal((4096, 7L << 30, 1000), (cgroups.Limits["/kubepods"].CpuShares, cgroups.Limits["/kubepods"].Memory, cgroups.Limits["/kubepods"].Pids));
         Assert.Equal(2, cgroups.Limits["/kubepods/besteffort"].CpuShares);
@@ -150,7 +154,7 @@ public sealed class PodResourcesTests
             EnforceNodeAllocatable = ["pods", "system-reserved"],
             SystemReservedCgroup = written,
             Reservations = new(List("cpu=500m", "memory=1Gi"), List(), List()),
-        }, List("cpu=4", "memory=8Gi"));
+        }, List("cpu=4", "memory=8Gi"), _work);
         await manager.StartAsync(default);
         Assert.Equal((512, 1L << 30), (cgroups.Limits[name].CpuShares, cgroups.Limits[name].Memory));
         Assert.Equal(["Updated Node Allocatable limit across pods", $"Updated limits on system reserved cgroup {written}"], manager.Enforced);
@@ -160,9 +164,9 @@ public sealed class PodResourcesTests
     public async Task A_limit_that_running_pods_exceed_does_not_keep_the_agent_from_starting_and_comes_later()
     {
         FakeCgroups cgroups = new(CgroupDriver.Cgroupfs);
-        QosContainerManager first = new(cgroups, new CgroupOptions(), List("cpu=4", "memory=8Gi"));
+        QosContainerManager first = new(cgroups, new CgroupOptions(), List("cpu=4", "memory=8Gi"), _work);
         await first.StartAsync(default);
-        QosContainerManager second = new(cgroups, new CgroupOptions { Reservations = new(List("memory=6Gi"), List(), List()) }, List("cpu=4", "memory=8Gi"));
+        QosContainerManager second = new(cgroups, new CgroupOptions { Reservations = new(List("memory=6Gi"), List(), List()) }, List("cpu=4", "memory=8Gi"), _work);
         cgroups.Refused = "/kubepods";
         await second.StartAsync(default);
         Assert.Contains("busy", second.AllocatableError, StringComparison.Ordinal);
@@ -172,7 +176,7 @@ public sealed class PodResourcesTests
         Assert.Null(second.AllocatableError);
         Assert.Equal(2L << 30, cgroups.Limits["/kubepods"].Memory);
         cgroups.Refused = "/kubepods";
-        await Assert.ThrowsAsync<CgroupException>(() => new QosContainerManager(new FakeCgroups(CgroupDriver.Cgroupfs) { Refused = "/kubepods" }, new CgroupOptions(), List("cpu=4")).StartAsync(default));
+        await Assert.ThrowsAsync<CgroupException>(() => new QosContainerManager(new FakeCgroups(CgroupDriver.Cgroupfs) { Refused = "/kubepods" }, new CgroupOptions(), List("cpu=4"), _work).StartAsync(default));
     }
 
     [Fact]

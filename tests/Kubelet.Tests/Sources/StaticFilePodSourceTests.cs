@@ -3,6 +3,7 @@ using NodeAgent.Kubelet.Pods;
 using NodeAgent.Kubelet.Sources;
 using NodeAgent.Kubernetes.Objects;
 using NodeAgent.Linux.Inotify;
+using NodeAgent.Linux.Syscalls;
 using NodeAgent.Testing;
 
 namespace NodeAgent.Kubelet.Tests.Sources;
@@ -14,6 +15,7 @@ public sealed class StaticFilePodSourceTests : IAsyncDisposable
     private readonly FakeTimeProvider _time = new();
     private readonly CancellationTokenSource _stop = new();
     private readonly InotifyWatcher _inotify = new();
+    private readonly BlockingWork _work = new();
     private readonly Sink _sink = new();
     private Task _running = Task.CompletedTask;
 
@@ -22,7 +24,7 @@ public sealed class StaticFilePodSourceTests : IAsyncDisposable
     private static string Manifest(string name, string image = "busybox") => $"apiVersion: v1\nkind: Pod\nmetadata: {{name: {name}}}\nspec: {{containers: [{{name: main, image: {image}}}]}}\n";
 
     private void Run(string? path = null) => _running = Task.Run(() =>
-        new StaticFilePodSource(path ?? Manifests, "N1", Period, _inotify, _time, NullLogger<StaticFilePodSource>.Instance).RunAsync(_sink, _stop.Token));
+        new StaticFilePodSource(path ?? Manifests, "N1", Period, _inotify, _work, _time, NullLogger<StaticFilePodSource>.Instance).RunAsync(_sink, _stop.Token));
 
     private void Write(string file, string content)
     {
@@ -150,6 +152,7 @@ public sealed class StaticFilePodSourceTests : IAsyncDisposable
         await _stop.CancelAsync();
         await _running.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         _inotify.Dispose();
+        _work.Dispose();
         _stop.Dispose();
         _folder.Delete(recursive: true);
     }

@@ -29,6 +29,10 @@ public sealed class DoctorTests : IDisposable
     }
 
     [Fact]
+    public void A_host_without_cgroups_fails_with_the_remedy() =>
+        Assert.Contains("mount cgroup2", Assert.Single(HostChecks.Cgroups(host, null, new KubeletConfiguration())).ToString(), StringComparison.Ordinal);
+
+    [Fact]
     public void A_missing_controller_and_a_driver_without_systemd_fail()
     {
         Write("sys/fs/cgroup/cgroup.controllers", "cpuset cpu io pids");
