@@ -91,6 +91,19 @@ public sealed partial class PodResourceState
         }
     }
 
+    /// <summary>Sets what a pod has as a whole; the file follows soon.</summary>
+    public void SetPodLevel(PodUid uid, ResourceRequirements resources)
+    {
+        if (Change(records =>
+        {
+            PodResourceRecord known = records.GetValueOrDefault(uid, PodResourceRecord.Empty);
+            return known.PodLevel is { } before && SameResources.Of(before, resources) ? records : records.SetItem(uid, known with { PodLevel = resources });
+        }))
+        {
+            _ = SaveSoonAsync();
+        }
+    }
+
     /// <summary>Forgets a pod; the file follows with the next change.</summary>
     public void Remove(PodUid uid)
     {

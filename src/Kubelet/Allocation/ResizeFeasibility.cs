@@ -9,6 +9,9 @@ namespace NodeAgent.Kubelet.Allocation;
 /// <param name="UsesSwap">Whether a container of the pod may swap.</param>
 public sealed record ResizeOptions(string CpuManagerPolicy, string MemoryManagerPolicy, Func<Pod, Container, bool> UsesSwap)
 {
+    /// <summary>Whether what a pod has as a whole may change (gate InPlacePodLevelResourcesVerticalScaling).</summary>
+    public bool PodLevel { get; init; } = true;
+
     /// <summary>No manager, no swap.</summary>
     public static ResizeOptions None { get; } = new("none", "None", (_, _) => false);
 }
@@ -22,6 +25,11 @@ internal static class ResizeFeasibility
         if (SwapsMemory(desired, allocated, options))
         {
             return ("In-place resize of containers with swap is not supported.", "swap_limitation");
+        }
+
+        if (!options.PodLevel && !SameResources.Of(desired.Spec.Resources, allocated.Spec.Resources))
+        {
+            return ("InPlacePodLevelResourcesVerticalScaling is disabled", "plr_feature_gate_off");
         }
 
         if (PodQos.Of(desired) != QosClass.Guaranteed)

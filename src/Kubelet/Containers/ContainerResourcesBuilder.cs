@@ -2,6 +2,7 @@ using NodeAgent.Cri.V1;
 using NodeAgent.Kubelet.Pods;
 using NodeAgent.Kubelet.Resources;
 using NodeAgent.Kubernetes.Objects;
+using NodeAgent.Linux.Cgroups;
 using ApiContainer = NodeAgent.Kubernetes.Objects.Container;
 
 namespace NodeAgent.Kubelet.Containers;
@@ -28,15 +29,30 @@ internal static class ContainerResourcesBuilder
 {
     public static LinuxContainerResources Build(Pod pod, ApiContainer c, ContainerLimitsOptions options)
     {
-        IReadOnlyDictionary<string, Quantity> limits = c.Resources?.Limits ?? new Dictionary<string, Quantity>(), requests = c.Resources?.Requests ?? new Dictionary<string, Quantity>();
-        IReadOnlyDictionary<string, Quantity> podLimits = pod.Spec.Resources?.Limits ?? new Dictionary<string, Quantity>();
-        long cpuLimit = Milli(limits, "cpu") is > 0 and var own ? own : Milli(podLimits, "cpu");
-        bool requested = requests.ContainsKey("cpu");
+        ResourceRequirements given = PodResources.OfContainer(pod.Spec.Resources, c.Resources);
+        LinuxContainerResources resources = Limits(given.Requests, given.Limits, options);
+        resources.OomScoreAdj = OomScore(pod, c, options.MemoryCapacity);
+        foreach (long size in options.HugePageSizes)
+        {
+            Quantity? limit = HugePages.Of(given.Limits, size) ?? HugePages.Of(pod.Spec.Resources?.Limits, size);
+            resources.HugepageLimits.Add(new HugepageLimit { PageSize = CgroupLimits.HugePageSizeName(size), Limit = (ulong)(limit?.Value() ?? 0) });
+        }
+
+        ContainerSwap.Configure(resources, pod, c, options);
+        return resources;
+    }
+
+    /// <summary>Totals of the pod without its overhead, for the sandbox.</summary>
+    public static LinuxContainerResources ForPod(Pod pod, ContainerLimitsOptions options) =>
+        Limits(PodResources.Requests(pod, includeOverhead: false), PodResources.Limits(pod, includeOverhead: false), options);
+
+    private static LinuxContainerResources Limits(IReadOnlyDictionary<string, Quantity> requests, IReadOnlyDictionary<string, Quantity> limits, ContainerLimitsOptions options)
+    {
+        long cpuLimit = Milli(limits, "cpu");
         var resources = new LinuxContainerResources
         {
-            CpuShares = Shares(requested || cpuLimit == 0 ? Milli(requests, "cpu") : cpuLimit),
-            MemoryLimitInBytes = Bytes(limits, "memory") is > 0 and var memory ? memory : Bytes(podLimits, "memory"),
-            OomScoreAdj = OomScore(pod, c, options.MemoryCapacity),
+            CpuShares = Shares(requests.ContainsKey("cpu") || cpuLimit == 0 ? Milli(requests, "cpu") : cpuLimit),
+            MemoryLimitInBytes = Bytes(limits, "memory"),
         };
         if (options.CpuQuota)
         {
@@ -44,30 +60,12 @@ internal static class ContainerResourcesBuilder
             resources.CpuQuota = Quota(cpuLimit, options.CpuPeriod);
         }
 
-        foreach (long size in options.HugePageSizes)
-        {
-            string name = HugePageName(size);
-            long limit = limits.Where(l => l.Key.StartsWith("hugepages-", StringComparison.Ordinal) && Quantity.Parse(l.Key["hugepages-".Length..]).Value() == size).Sum(l => l.Value.Value());
-            resources.HugepageLimits.Add(new HugepageLimit { PageSize = name, Limit = (ulong)limit });
-        }
-
         if (options.CgroupV2 && !options.SingleProcessOomKill)
         {
             resources.Unified["memory.oom.group"] = "1";
         }
 
-        ContainerSwap.Configure(resources, pod, c, options);
         return resources;
-    }
-
-    /// <summary>Totals of the pod, for the sandbox.</summary>
-    public static LinuxContainerResources ForPod(Pod pod)
-    {
-        var requests = new Dictionary<string, long>();
-        long cpu = pod.Spec.Containers.Sum(c => Milli(c.Resources?.Requests, "cpu"));
-        long quota = pod.Spec.Containers.All(c => Milli(c.Resources?.Limits, "cpu") > 0) ? pod.Spec.Containers.Sum(c => Milli(c.Resources?.Limits, "cpu")) : 0;
-        long memory = pod.Spec.Containers.All(c => Bytes(c.Resources?.Limits, "memory") > 0) ? pod.Spec.Containers.Sum(c => Bytes(c.Resources?.Limits, "memory")) : 0;
-        return new LinuxContainerResources { CpuShares = Shares(cpu), CpuPeriod = 100_000, CpuQuota = Quota(quota, 100_000), MemoryLimitInBytes = memory };
     }
 
     /// <summary>Plain quantities, for overhead.</summary>
@@ -99,9 +97,10 @@ internal static class ContainerResourcesBuilder
                 return 1000;
         }
 
+        long share = PodShare(pod);
         long Score(ApiContainer x)
         {
-            long request = Bytes(x.Resources?.Requests, "memory");
+            long request = Bytes(x.Resources?.Requests, "memory") + share;
             long score = memoryCapacity <= 0 ? 999 : 1000 - (1000 * request / memoryCapacity);
             return score < 3 ? 3 : score == 1000 ? 999 : score;
         }
@@ -110,10 +109,11 @@ internal static class ContainerResourcesBuilder
         return sidecar ? Math.Min(Score(c), pod.Spec.Containers.Min(Score)) : Score(c);
     }
 
+    /// <summary>A container's part of the memory the pod requests as a whole and no container has, the same for each.</summary>
+    private static long PodShare(Pod pod) => Bytes(pod.Spec.Resources?.Requests, "memory") is > 0 and var whole
+        ? (whole - Bytes(PodResources.OfContainersRequests(pod), "memory")) / (pod.Spec.Containers.Count + pod.Spec.InitContainers.Count) : 0;
+
     private static long Milli(IReadOnlyDictionary<string, Quantity>? q, string name) => q is not null && q.TryGetValue(name, out Quantity v) ? v.MilliValue() : 0;
 
     private static long Bytes(IReadOnlyDictionary<string, Quantity>? q, string name) => q is not null && q.TryGetValue(name, out Quantity v) ? v.Value() : 0;
-
-    private static string HugePageName(long size) =>
-        size >= 1L << 30 ? $"{size >> 30}GB" : size >= 1 << 20 ? $"{size >> 20}MB" : $"{size >> 10}KB";
 }

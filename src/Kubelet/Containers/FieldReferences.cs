@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using NodeAgent.Kubelet.Resources;
 using NodeAgent.Kubernetes.Objects;
 using ApiContainer = NodeAgent.Kubernetes.Objects.Container;
 
@@ -44,13 +45,17 @@ internal static class FieldReferences
             "requests" => c.Resources?.Requests,
             _ => throw new ContainerConfigException($"unsupported container resource: {text}"),
         };
-        bool has = from is not null && from.ContainsKey(name);
-        Quantity value = has ? from![name] : kind == "limits" ? allocatable.GetValueOrDefault(name) : default;
-        bool hasDivisor = selector.Divisor is { } given && given.MilliValue() > 0;
+        Quantity value = PodResources.Amount(from, name) is { IsZero: false } given ? given : kind == "limits" ? Unlimited(pod, name, allocatable) : default;
+        bool hasDivisor = selector.Divisor is { } divisor && divisor.MilliValue() > 0;
         return name == "cpu"
             ? $"{CeilingDivide(value.MilliValue(), hasDivisor ? selector.Divisor!.Value.MilliValue() : 1000)}"
             : $"{CeilingDivide(value.Value(), hasDivisor ? Math.Max(1, selector.Divisor!.Value.Value()) : 1)}";
     }
+
+    // What a container without a limit can have at most: what the pod can, else what the node can.
+    private static Quantity Unlimited(Pod pod, string name, IReadOnlyDictionary<string, Quantity> allocatable) =>
+        name is PodResources.Cpu or PodResources.Memory && allocatable.ContainsKey(name) && PodResources.Amount(pod.Spec.Resources?.Limits, name) is { IsZero: false } shared
+            ? shared : allocatable.GetValueOrDefault(name);
 
     private static long CeilingDivide(long value, long by) => (value + by - 1) / by;
 }

@@ -7,6 +7,7 @@ using NodeAgent.Kubelet.Images;
 using NodeAgent.Kubelet.Pleg;
 using NodeAgent.Kubelet.Pods;
 using NodeAgent.Kubelet.Probes;
+using NodeAgent.Kubelet.Resources;
 using NodeAgent.Kubelet.Sandboxes;
 using NodeAgent.Kubelet.Sync;
 using NodeAgent.Kubelet.Volumes;
@@ -98,7 +99,7 @@ public sealed partial class RuntimeManager : IPodRuntime, IDisposable
     public async Task<PodSyncResult> SyncPodAsync(PodSyncRequest request, CancellationToken cancellationToken)
     {
         Pod pod = request.Pod;
-        PodActions actions = PodActionPlanner.Compute(pod, request.Status, Health, _needs.Resize is { } r ? name => r.Actuated.Get(pod.Uid, name) : null, request.RestartsAll);
+        PodActions actions = PodActionPlanner.Compute(pod, request.Status, Health, _needs.Resize is { } r ? ActuatedResources.Of(r.Actuated.Get(pod.Uid)) : null, request.RestartsAll);
         if (actions.IsEmpty)
         {
             return new PodSyncResult();
@@ -229,7 +230,7 @@ public sealed partial class RuntimeManager : IPodRuntime, IDisposable
                 $"pod: \"{pod.Metadata.Name}_{pod.Metadata.Namespace}({pod.Metadata.Uid})\". kubelet does not have ClusterDNS IP configured and cannot create Pod using \"{pod.Spec.DnsPolicy}\" policy. Falling back to \"Default\" policy.");
         }
 
-        return PodSandboxConfigBuilder.Build(pod, attempt, built, dns.ClusterDomain, _needs.Paths.PodLogFolder(pod.Ref), cgroupParent);
+        return PodSandboxConfigBuilder.Build(pod, attempt, built, dns.ClusterDomain, new SandboxSurroundings(_needs.Paths.PodLogFolder(pod.Ref), cgroupParent, _options.Config.Limits));
     }
 
     private async Task<(string Id, ImmutableArray<string> IPs)> CreateSandboxAsync(Pod pod, PodSandboxConfig config, CancellationToken cancellationToken)
@@ -329,7 +330,7 @@ public sealed partial class RuntimeManager : IPodRuntime, IDisposable
         _needs.Events.Record(pod, name, "Normal", "Created", "Container created");
         if (target is null)
         {
-            _needs.Resize?.Actuated.Set(pod.Uid, name, c.Resources ?? ResourceRequirements.Empty);
+            _needs.Resize?.Actuated.Set(pod.Uid, name, PodResources.OfContainer(pod.Spec.Resources, c.Resources));
         }
 
         try

@@ -26,6 +26,23 @@ public static class HugePages
         return limits.ToImmutable();
     }
 
+    /// <summary>The amount of one page size in a list of resources, or null.</summary>
+    /// <param name="resources">By resource name.</param>
+    /// <param name="pageSize">Bytes.</param>
+    public static Quantity? Of(IReadOnlyDictionary<string, Quantity>? resources, long pageSize)
+    {
+        foreach ((string name, Quantity amount) in resources ?? new Dictionary<string, Quantity>())
+        {
+            if (name.StartsWith(PodResources.HugePagesPrefix, StringComparison.Ordinal)
+                && Quantity.TryParse(name[PodResources.HugePagesPrefix.Length..], out Quantity size) && size.Value() == pageSize)
+            {
+                return amount;
+            }
+        }
+
+        return null;
+    }
+
     /// <summary>The limits, and none of the node's other page sizes.</summary>
     /// <param name="limits">By kernel page size name.</param>
     /// <param name="pageSizes">The node's sizes in bytes.</param>

@@ -57,6 +57,37 @@ public static class PodResources
         Amount(pod.Spec.Resources?.Limits, resource) is { IsZero: false }
         || AllContainers(pod).All(c => Amount(c.Resources?.Limits, resource) is { IsZero: false });
 
+    /// <summary>True where the pod has requests or limits as a whole.</summary>
+    public static bool IsPodLevelSet(Pod pod) => IsPodLevelSet(pod.Spec.Resources?.Requests) || IsPodLevelSet(pod.Spec.Resources?.Limits);
+
+    /// <summary>True where one of the list's resources may be given for the pod as a whole.</summary>
+    public static bool IsPodLevelSet(IReadOnlyDictionary<string, Quantity>? list) => list is not null && list.Keys.Any(IsPodLevelResource);
+
+    /// <summary>What a container gets: its own resources, with the pod's limits of CPU and memory where it has none of its own.</summary>
+    /// <param name="podLevel">spec.resources.</param>
+    /// <param name="own">The container's.</param>
+    public static ResourceRequirements OfContainer(ResourceRequirements? podLevel, ResourceRequirements? own)
+    {
+        own ??= ResourceRequirements.Empty;
+        Dictionary<string, Quantity>? limits = null;
+        foreach (string name in (ReadOnlySpan<string>)[Cpu, Memory])
+        {
+            if (Amount(podLevel?.Limits, name) is { IsZero: false } shared && Amount(own.Limits, name) is null or { IsZero: true })
+            {
+                limits ??= own.Limits.ToDictionary();
+                limits[name] = shared;
+            }
+        }
+
+        return limits is null ? own : own with { Limits = limits };
+    }
+
+    /// <summary>Sum or peak of the containers' own requests; what the pod has as a whole and its overhead do not count.</summary>
+    public static IReadOnlyDictionary<string, Quantity> OfContainersRequests(Pod pod) => Aggregate(pod, c => c.Resources?.Requests ?? Nothing);
+
+    /// <summary>Likewise limits.</summary>
+    public static IReadOnlyDictionary<string, Quantity> OfContainersLimits(Pod pod) => Aggregate(pod, c => c.Resources?.Limits ?? Nothing);
+
     /// <summary>True where the resource may be given for the pod as a whole.</summary>
     public static bool IsPodLevelResource(string name) => name is Cpu or Memory || name.StartsWith(HugePagesPrefix, StringComparison.Ordinal);
 

@@ -22,7 +22,8 @@ public static class PodQos
     /// <summary>The class as the spec says.</summary>
     public static QosClass Compute(Pod pod)
     {
-        if (pod.Spec.Resources is { } podLevel && (Positive(podLevel.Requests).Count > 0 || Positive(podLevel.Limits).Count > 0))
+        // Where the pod has resources as a whole those of its containers do not count, even where that leaves neither CPU nor memory.
+        if (pod.Spec.Resources is { } podLevel)
         {
             return Classify(Positive(podLevel.Requests), Positive(podLevel.Limits), HasBoth(podLevel.Limits));
         }

@@ -6,19 +6,25 @@ using Container = NodeAgent.Kubernetes.Objects.Container;
 
 namespace NodeAgent.Kubelet.Sandboxes;
 
+/// <summary>What a sandbox gets of its surroundings.</summary>
+/// <param name="LogFolder">Of the pod.</param>
+/// <param name="CgroupParent">CRI cgroup_parent.</param>
+/// <param name="Limits">What of the node limits depend on.</param>
+internal sealed record SandboxSurroundings(string LogFolder, string CgroupParent, ContainerLimitsOptions Limits);
+
 /// <summary>Makes the sandbox's CRI configuration. Pure. Source: pkg/kubelet/kuberuntime/kuberuntime_sandbox.go.</summary>
 internal static class PodSandboxConfigBuilder
 {
     /// <exception cref="FormatException">The pod's host name cannot be had.</exception>
-    public static PodSandboxConfig Build(Pod pod, uint attempt, PodDns dns, string clusterDomain, string logFolder, string cgroupParent)
+    public static PodSandboxConfig Build(Pod pod, uint attempt, PodDns dns, string clusterDomain, SandboxSurroundings surroundings)
     {
         var config = new PodSandboxConfig
         {
             Metadata = new PodSandboxMetadata { Name = pod.Metadata.Name, Namespace = pod.Metadata.Namespace, Uid = pod.Metadata.Uid, Attempt = attempt },
-            LogDirectory = logFolder,
+            LogDirectory = surroundings.LogFolder,
             DnsConfig = dns.Config,
             Hostname = pod.IsHostNetwork ? "" : PodHostname.ForSandbox(pod, clusterDomain),
-            Linux = Linux(pod, cgroupParent),
+            Linux = Linux(pod, surroundings),
         };
         config.Labels.Add(Labels(pod));
         config.Annotations.Add(pod.Metadata.Annotations.ToDictionary(a => a.Key, a => a.Value));
@@ -57,7 +63,7 @@ internal static class PodSandboxConfigBuilder
         }
     }
 
-    private static LinuxPodSandboxConfig Linux(Pod pod, string cgroupParent)
+    private static LinuxPodSandboxConfig Linux(Pod pod, SandboxSurroundings surroundings)
     {
         PodSecurityContext? own = pod.Spec.SecurityContext;
         var security = new LinuxSandboxSecurityContext
@@ -76,7 +82,12 @@ internal static class PodSandboxConfigBuilder
             security.SelinuxOptions = SecurityContextBuilder.SeLinux(own.SeLinuxOptions);
         }
 
-        var linux = new LinuxPodSandboxConfig { CgroupParent = cgroupParent, SecurityContext = security, Resources = ContainerResourcesBuilder.ForPod(pod) };
+        var linux = new LinuxPodSandboxConfig 
+        {
+            CgroupParent = surroundings.CgroupParent,
+            SecurityContext = security,
+            Resources = ContainerResourcesBuilder.ForPod(pod, surroundings.Limits),
+        };
         foreach (Sysctl sysctl in own?.Sysctls ?? [])
         {
             linux.Sysctls[(sysctl.Name ?? "").Replace('/', '.')] = sysctl.Value ?? "";

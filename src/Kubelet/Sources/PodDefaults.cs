@@ -1,3 +1,4 @@
+using NodeAgent.Kubelet.Resources;
 using NodeAgent.Kubernetes.Objects;
 
 namespace NodeAgent.Kubelet.Sources;
@@ -10,7 +11,7 @@ internal static class PodDefaults
     public static Pod Apply(Pod pod)
     {
         PodSpec spec = pod.Spec;
-        return pod with
+        return PodLevel(pod with
         {
             ApiVersion = "v1",
             Kind = "Pod",
@@ -26,8 +27,44 @@ internal static class PodDefaults
                 InitContainers = [.. spec.InitContainers.Select(c => Container(c, spec.HostNetwork == true))],
                 Volumes = [.. spec.Volumes.Select(Volume)],
             },
-        };
+        });
     }
+
+    /// <summary>What the pod has as a whole, filled up from its containers' resources and then from its own limits.</summary>
+    private static Pod PodLevel(Pod pod)
+    {
+        if (pod.Spec.Resources is not { } own || own.Limits.Count + own.Requests.Count == 0)
+        {
+            return pod;
+        }
+
+        var limits = own.Limits.ToDictionary();
+        foreach ((string name, Quantity sum) in PodResources.OfContainersLimits(pod))
+        {
+            if (IsHugePage(name) && !own.Requests.ContainsKey(name))
+            {
+                limits.TryAdd(name, sum);
+            }
+        }
+
+        var requests = own.Requests.ToDictionary();
+        foreach ((string name, Quantity sum) in limits.Count == 0 ? new Dictionary<string, Quantity>() : PodResources.OfContainersRequests(pod))
+        {
+            if (PodResources.IsPodLevelResource(name) && !IsHugePage(name))
+            {
+                requests.TryAdd(name, sum);
+            }
+        }
+
+        foreach ((string name, Quantity limit) in limits.Where(l => PodResources.IsPodLevelResource(l.Key)))
+        {
+            requests.TryAdd(name, limit);
+        }
+
+        return pod with { Spec = pod.Spec with { Resources = own with { Limits = limits, Requests = requests } } };
+    }
+
+    private static bool IsHugePage(string name) => name.StartsWith(PodResources.HugePagesPrefix, StringComparison.Ordinal);
 
     private static Container Container(Container c, bool hostNetwork) => c with
     {

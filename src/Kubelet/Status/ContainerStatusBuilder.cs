@@ -72,7 +72,7 @@ internal static class ContainerStatusBuilder
                 ContainerRole.Ephemeral => false,
                 _ => running && started && Ready(inputs, name, role, c, previous),
             },
-            Resources = Observed.Resources(inputs.Pod, c, inputs.Actuated(name), previous),
+            Resources = Observed.Resources(inputs.Pod, c, inputs.Actuated.Container(name), previous),
             AllocatedResources = Observed.Allocated(inputs.Pod, name),
             VolumeMounts = Observed.VolumeMounts(inputs.Pod, name, c),
             User = Observed.User(c),

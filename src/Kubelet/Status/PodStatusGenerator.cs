@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using NodeAgent.Kubelet.Pleg;
 using NodeAgent.Kubelet.Pods;
+using NodeAgent.Kubelet.Resources;
 using NodeAgent.Kubernetes.Objects;
 
 namespace NodeAgent.Kubelet.Status;
@@ -39,6 +40,11 @@ public static class PodStatusGenerator
             InitContainerStatuses = init,
             EphemeralContainerStatuses = ephemeral,
         };
+        if (inputs.TellsPodLevel)
+        {
+            status = status with { Resources = PodLevelStatus.Resources(inputs), AllocatedResources = PodResources.Requests(pod) };
+        }
+
         return status with { Conditions = PodConditions.Compute(inputs, status) };
     }
 

@@ -4,6 +4,7 @@ using NodeAgent.Kubelet.Pods;
 using NodeAgent.Kubelet.Probes;
 using NodeAgent.Kubelet.Sync;
 using NodeAgent.Kubernetes.Objects;
+using NodeAgent.Linux.Cgroups;
 
 namespace NodeAgent.Kubelet.Status;
 
@@ -22,8 +23,12 @@ public sealed record PodStatusInputs
     public required Func<ContainerId, ProbeType, ProbeResult?> Verdict { get; init; }
     /// <summary>Conditions of a resize that waits or is under way.</summary>
     public ImmutableArray<PodCondition> Resize { get; init; } = [];
-    /// <summary>Resources a container was given last, by name; null where that is not on record.</summary>
-    public Func<string, ResourceRequirements?> Actuated { get; init; } = _ => null;
+    /// <summary>Resources that were given last.</summary>
+    public ActuatedResources Actuated { get; init; } = new(_ => null, null);
+    /// <summary>What the pod's cgroup has; null where the pod does not run or that is not known.</summary>
+    public CgroupLimits? Cgroup { get; init; }
+    /// <summary>Whether the status tells what the pod has as a whole.</summary>
+    public bool TellsPodLevel { get; init; }
     /// <summary>The node's addresses, primary first.</summary>
     public ImmutableArray<string> HostIPs { get; init; } = [];
     /// <summary>Guaranteed, Burstable or BestEffort, from the spec.</summary>

@@ -14,16 +14,16 @@ public static class PodActionPlanner
     /// <param name="status">What the runtime has.</param>
     /// <param name="health">Verdicts for an instance.</param>
     /// <param name="restartAll">A container has exited so that all have to run again (condition AllContainersRestarting).</param>
-    /// <param name="actuated">Resources a container was given last, by name (null = not on record); null where resources are left alone.</param>
+    /// <param name="actuated">Resources that were given last; null where resources are left alone.</param>
     public static PodActions Compute(
-        Pod pod, RuntimePodStatus status, Func<RuntimeContainerStatus, ContainerHealth> health, Func<string, ResourceRequirements?>? actuated = null, bool restartAll = false)
+        Pod pod, RuntimePodStatus status, Func<RuntimeContainerStatus, ContainerHealth> health, ActuatedResources? actuated = null, bool restartAll = false)
     {
         if (restartAll)
         {
             return new PodActions { Reset = ResetOrder(pod, status) };
         }
 
-        return Sandbox(pod, status) is { } next ? WithNewSandbox(pod, status, next) : InSandbox(pod, status, health, actuated is null ? null : new ResizePlanner(actuated));
+        return Sandbox(pod, status) is { } next ? WithNewSandbox(pod, status, next) : InSandbox(pod, status, health, actuated is null ? null : new ResizePlanner(pod.Spec.Resources, actuated));
     }
 
     /// <summary>Main containers, then init containers; those whose exit was the cause come last, so that the cause is still seen after a restart of the agent.</summary>
@@ -132,6 +132,7 @@ public static class PodActionPlanner
             ResizeMemory = resizes?.Memory ?? [],
             ResizeCpu = resizes?.Cpu ?? [],
             ResizePod = resizes?.ResizePod ?? false,
+            ResizePodLevel = resizes?.ResizePodLevel ?? false,
         };
     }
 

@@ -45,8 +45,10 @@ public sealed record PodActions
     public ImmutableArray<ContainerResize> ResizeCpu { get; init; } = [];
     /// <summary>The pod's cgroup changes even where no container's does: one restarts with other resources.</summary>
     public bool ResizePod { get; init; }
+    /// <summary>What the pod has as a whole changes.</summary>
+    public bool ResizePodLevel { get; init; }
     /// <summary>Resources of something that runs change.</summary>
-    public bool Resizes => ResizePod || !ResizeMemory.IsEmpty || !ResizeCpu.IsEmpty;
+    public bool Resizes => ResizePod || ResizePodLevel || !ResizeMemory.IsEmpty || !ResizeCpu.IsEmpty;
     /// <summary>Nothing to do.</summary>
     public bool IsEmpty => Reset.IsEmpty && !Resizes && !KillPod && !CreateSandbox && Kill.IsEmpty && StartEphemeral.IsEmpty && StartInit.IsEmpty && Start.IsEmpty;
 }

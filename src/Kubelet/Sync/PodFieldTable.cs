@@ -13,7 +13,7 @@ internal static class PodFieldTable
     public static readonly FrozenSet<string> Honoured = Words("""
         activeDeadlineSeconds affinity automountServiceAccountToken dnsConfig dnsPolicy enableServiceLinks hostAliases hostIPC hostNetwork
         hostPID hostname hostnameOverride imagePullSecrets nodeName nodeSelector os overhead preemptionPolicy priority priorityClassName
-        readinessGates restartPolicy runtimeClassName schedulerName schedulingGates schedulingGroup serviceAccount serviceAccountName
+        readinessGates resources.limits resources.requests restartPolicy runtimeClassName schedulerName schedulingGates schedulingGroup serviceAccount serviceAccountName
         setHostnameAsFQDN shareProcessNamespace subdomain terminationGracePeriodSeconds tolerations topologySpreadConstraints
         securityContext.appArmorProfile securityContext.fsGroup securityContext.fsGroupChangePolicy securityContext.runAsGroup
         securityContext.runAsNonRoot securityContext.runAsUser securityContext.seLinuxChangePolicy securityContext.seLinuxOptions
@@ -40,7 +40,7 @@ internal static class PodFieldTable
 
     /// <summary>Paths that make a pod wait.</summary>
     public static readonly FrozenSet<string> Refused = Words("""
-        resourceClaims resources.claims resources.limits resources.requests securityContext.windowsOptions
+        resourceClaims resources.claims securityContext.windowsOptions
         containers[].resources.claims containers[].volumeDevices
         containers[].securityContext.windowsOptions
         volumes[].projected.sources[].clusterTrustBundle volumes[].projected.sources[].podCertificate

@@ -37,19 +37,22 @@ internal sealed partial class PodResizer(IRuntimeService runtime, ResizeNeeds ne
         {
             CgroupLimits wanted = needs.Cgroups.Limits(pod), known = await needs.Cgroups.ReadAsync(pod, cancellationToken);
             var run = new Run(pod, actions.SandboxId ?? "", wanted with { Memory = wanted.Memory ?? known.Memory, CpuQuota = wanted.CpuQuota ?? known.CpuQuota }, known);
-            if ((!actions.ResizeMemory.IsEmpty || actions.ResizePod) && await RefusedAsync(run, actions, cancellationToken) is { } refused)
+            bool whole = actions.ResizePod || actions.ResizePodLevel;
+            if ((!actions.ResizeMemory.IsEmpty || whole) && await RefusedAsync(run, actions, cancellationToken) is { } refused)
             {
                 return refused;
             }
 
-            if (!actions.ResizeMemory.IsEmpty || actions.ResizePod)
+            if (!actions.ResizeMemory.IsEmpty || whole)
             {
                 await StepAsync(run, actions.ResizeMemory, isMemory: true, cancellationToken);
+                Actuated(pod, actions, PodResources.Memory);
             }
 
-            if (!actions.ResizeCpu.IsEmpty || actions.ResizePod)
+            if (!actions.ResizeCpu.IsEmpty || whole)
             {
                 await StepAsync(run, actions.ResizeCpu, isMemory: false, cancellationToken);
+                Actuated(pod, actions, PodResources.Cpu);
             }
 
             return null;
@@ -59,6 +62,30 @@ internal sealed partial class PodResizer(IRuntimeService runtime, ResizeNeeds ne
             LogFailed(pod.Ref, e.Message);
             return e.Message;
         }
+    }
+
+    private void Actuated(Pod pod, PodActions actions, string resource)
+    {
+        if (actions.ResizePodLevel)
+        {
+            ResourceRequirements last = needs.Actuated.Get(pod.Uid)?.PodLevel ?? ResourceRequirements.Empty;
+            needs.Actuated.SetPodLevel(pod.Uid, last with
+            {
+                Requests = With(last.Requests, pod.Spec.Resources?.Requests, resource),
+                Limits = With(last.Limits, pod.Spec.Resources?.Limits, resource),
+            });
+        }
+    }
+
+    private static Dictionary<string, Quantity> With(IReadOnlyDictionary<string, Quantity> list, IReadOnlyDictionary<string, Quantity>? from, string resource)
+    {
+        var changed = list.Where(p => p.Key != resource).ToDictionary();
+        if (PodResources.Amount(from, resource) is { } amount)
+        {
+            changed[resource] = amount;
+        }
+
+        return changed;
     }
 
     private async Task StepAsync(Run run, IReadOnlyList<ContainerResize> resizes, bool isMemory, CancellationToken cancellationToken)
@@ -143,7 +170,7 @@ internal sealed partial class PodResizer(IRuntimeService runtime, ResizeNeeds ne
                 Linux = ContainerResourcesBuilder.Build(run.Pod, resize.Container with { Resources = resources }, limits),
             }, CancellationToken.None);
         run.Given[name] = next;
-        needs.Actuated.Set(run.Pod.Uid, name, resources);
+        needs.Actuated.Set(run.Pod.Uid, name, PodResources.OfContainer(run.Pod.Spec.Resources, resources));
     }
 
     /// <summary>A memory limit below what is in use would kill processes: better not to begin.</summary>

@@ -10,6 +10,7 @@ using NodeAgent.Kubelet.Status;
 using NodeAgent.Kubelet.Volumes;
 using NodeAgent.Kubelet.Workers;
 using NodeAgent.Kubernetes.Objects;
+using NodeAgent.Linux.Cgroups;
 using NodeAgent.Linux.Syscalls;
 
 namespace NodeAgent.Kubelet.Sync;
@@ -38,7 +39,11 @@ public sealed record PodSyncParts(
 /// <summary>What is allocated to pods and what they were given.</summary>
 /// <param name="Allocations">Decides about resizes.</param>
 /// <param name="Actuated">What containers were given last.</param>
-public sealed record PodResizing(AllocationManager Allocations, PodResourceState Actuated);
+public sealed record PodResizing(AllocationManager Allocations, PodResourceState Actuated)
+{
+    /// <summary>Whether statuses tell what pods have as a whole (gate InPlacePodLevelResourcesVerticalScaling).</summary>
+    public bool TellsPodLevel { get; init; } = true;
+}
 
 /// <summary>What a pass knows of the node and reports to.</summary>
 /// <param name="Pleg">Observations.</param>
@@ -95,6 +100,7 @@ public sealed partial class PodSyncer(PodSyncParts parts, PodSyncSurroundings no
             pod = decided ? pod : pod with { Metadata = pod.Metadata with { Generation = node.Statuses.StatusOf(pod).ObservedGeneration } };
         }
 
+        memory.Cgroup = await CgroupAsync(pod, cancellationToken);
         PodStatus status = Publish(pod, memory, observed);
         if (status.Phase is "Failed" or "Succeeded")
         {
@@ -163,6 +169,7 @@ public sealed partial class PodSyncer(PodSyncParts parts, PodSyncSurroundings no
             }
 
             observed = await ObserveAsync(pod, memory, cancellationToken);
+            memory.Cgroup = result.Changed ? await CgroupAsync(pod, cancellationToken) : memory.Cgroup;
             TellResizeError(pod, result);
             PodStatus status = Publish(pod, memory, observed);
             if (result.Error is { } error)
@@ -185,6 +192,10 @@ public sealed partial class PodSyncer(PodSyncParts parts, PodSyncSurroundings no
             if (!observed.AnythingRunning || !parts.Cgroups.Exists(pod))
             {
                 await parts.Cgroups.EnsureAsync(pod, cancellationToken);
+                if (PodResources.IsPodLevelSet(pod))
+                {
+                    parts.Resizing?.Actuated.SetPodLevel(pod.Uid, pod.Spec.Resources!);
+                }
             }
         }
         catch (Exception e) when (e is not OperationCanceledException)
@@ -298,7 +309,26 @@ public sealed partial class PodSyncer(PodSyncParts parts, PodSyncSurroundings no
     /// <summary>The pod as everything but admission sees it.</summary>
     private Pod Allocated(Pod pod) => parts.Resizing?.Allocations.Allocated(pod) ?? pod;
 
-    private ResourceRequirements? Given(Pod pod, string container) => parts.Resizing?.Actuated.Get(pod.Uid, container);
+    private ActuatedResources Given(Pod pod) => ActuatedResources.Of(parts.Resizing?.Actuated.Get(pod.Uid));
+
+    /// <summary>What the cgroup of a pod that runs has. The kernel is asked only where something else than a container may have changed it.</summary>
+    private async Task<CgroupLimits?> CgroupAsync(Pod pod, CancellationToken cancellationToken)
+    {
+        if (parts.Resizing is null || pod.Status.Phase != "Running")
+        {
+            return null;
+        }
+
+        try
+        {
+            return PodResources.IsPodLevelSet(pod) ? await parts.Cgroups.ReadAsync(pod, cancellationToken) : parts.Cgroups.Limits(pod);
+        }
+        catch (Exception e) when (e is CgroupException or IOException or UnauthorizedAccessException)
+        {
+            LogCgroup(pod.Ref, e.Message);
+            return null;
+        }
+    }
 
     private void TellResizeError(Pod pod, PodSyncResult result)
     {
@@ -321,7 +351,7 @@ public sealed partial class PodSyncer(PodSyncParts parts, PodSyncSurroundings no
         {
             allocations.Conditions.Remove(pod.Uid);
         }
-        else if (ResizePlanner.InProgress(pod, observed, name => Given(pod, name)))
+        else if (ResizePlanner.InProgress(pod, observed, Given(pod)))
         {
             allocations.Conditions.SetInProgress(pod.Uid, null, null, pod.Metadata.Generation);
         }
@@ -343,7 +373,9 @@ public sealed partial class PodSyncer(PodSyncParts parts, PodSyncSurroundings no
             Previous = node.Statuses.StatusOf(pod),
             Waiting = memory.Waiting,
             Resize = Resize(pod, memory, observed),
-            Actuated = name => Given(pod, name),
+            Actuated = Given(pod),
+            Cgroup = memory.Cgroup,
+            TellsPodLevel = parts.Resizing?.TellsPodLevel ?? false,
             Verdict = parts.Probes.Get,
             HostIPs = node.Node.HostIPs,
             QosClass = PodQos.Of(pod).ToString(),
@@ -376,6 +408,9 @@ public sealed partial class PodSyncer(PodSyncParts parts, PodSyncSurroundings no
     [LoggerMessage(2402, LogLevel.Warning, "Pod {Pod}: could not be brought in line with its spec, will be tried again: {Error}")]
     private partial void LogSync(PodRef pod, string error);
 
+    [LoggerMessage(2403, LogLevel.Warning, "Pod {Pod}: its cgroup cannot be read, the status tells what is allocated: {Error}")]
+    private partial void LogCgroup(PodRef pod, string error);
+
     /// <summary>What is kept of a pod between its passes; only its worker touches it.</summary>
     private sealed class PodMemory
     {
@@ -385,6 +420,7 @@ public sealed partial class PodSyncer(PodSyncParts parts, PodSyncSurroundings no
         public bool Finalised { get; set; }
         public int VolumeFailures { get; set; }
         public DateTimeOffset? ActedAt { get; set; }
+        public CgroupLimits? Cgroup { get; set; }
         public (string Reason, string Message)? Rejection { get; set; }
         public (string Reason, string Message)? Failed { get; set; }
         public ImmutableDictionary<string, ContainerWaiting> Waiting { get; set; } = ImmutableDictionary<string, ContainerWaiting>.Empty;

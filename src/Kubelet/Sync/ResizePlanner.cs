@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using NodeAgent.Kubelet.Allocation;
 using NodeAgent.Kubelet.Pleg;
 using NodeAgent.Kubelet.Pods;
 using NodeAgent.Kubelet.Resources;
@@ -38,6 +39,15 @@ public readonly record struct ResourceAmounts(long CpuRequest, long CpuLimit, lo
     }
 }
 
+/// <summary>What a pod was given last.</summary>
+/// <param name="Container">By name; null where that is not on record.</param>
+/// <param name="PodLevel">As a whole; null where that is not on record.</param>
+public sealed record ActuatedResources(Func<string, ResourceRequirements?> Container, ResourceRequirements? PodLevel)
+{
+    /// <summary>As on record.</summary>
+    public static ActuatedResources Of(PodResourceRecord? record) => new(name => record?.Containers.GetValueOrDefault(name), record?.PodLevel);
+}
+
 /// <summary>Give a running container other resources.</summary>
 /// <param name="Container">Its spec with the allocated resources.</param>
 /// <param name="Id">The instance.</param>
@@ -49,13 +59,17 @@ public sealed record ContainerResize(Container Container, ContainerId Id, Resour
 /// Decides which running containers get other resources and which restart for it. One for each plan. Source:
 /// pkg/kubelet/kuberuntime/kuberuntime_manager.go (computePodResizeAction).
 /// </summary>
-/// <param name="actuated">What a container was given last, by name; null where that is not on record.</param>
-internal sealed class ResizePlanner(Func<string, ResourceRequirements?> actuated)
+/// <param name="podLevel">spec.resources.</param>
+/// <param name="actuated">What was given last.</param>
+internal sealed class ResizePlanner(ResourceRequirements? podLevel, ActuatedResources actuated)
 {
     private readonly LinkedList<ContainerResize> _memory = [], _cpu = [];
 
     /// <summary>A container restarts for a resize: the pod's cgroup follows too.</summary>
     public bool ResizePod { get; private set; }
+
+    /// <summary>What the pod has as a whole changes.</summary>
+    public bool ResizePodLevel => ResourceAmounts.Of(podLevel) != ResourceAmounts.Of(actuated.PodLevel);
 
     public ImmutableArray<ContainerResize> Memory => [.. _memory];
 
@@ -64,8 +78,9 @@ internal sealed class ResizePlanner(Func<string, ResourceRequirements?> actuated
     /// <summary>Looks at a running container that stays; true where it has to restart.</summary>
     public bool Restarts(Container c, RuntimeContainerStatus s)
     {
-        ResourceRequirements? last = actuated(c.Name ?? "");
-        ResourceAmounts desired = ResourceAmounts.Of(c.Resources), current = ResourceAmounts.Of(last);
+        ResourceRequirements? last = actuated.Container(c.Name ?? "");
+        ResourceAmounts desired = ResourceAmounts.Of(PodResources.OfContainer(podLevel, c.Resources));
+        ResourceAmounts current = ResourceAmounts.Of(PodResources.OfContainer(actuated.PodLevel, last));
         bool memory = (desired.MemoryRequest, desired.MemoryLimit) != (current.MemoryRequest, current.MemoryLimit);
         bool cpu = (desired.CpuRequest, desired.CpuLimit) != (current.CpuRequest, current.CpuLimit);
         // Where nothing is on record nothing is known to have changed: the values are set once more, and nothing restarts for it.
@@ -81,11 +96,12 @@ internal sealed class ResizePlanner(Func<string, ResourceRequirements?> actuated
         return false;
     }
 
-    /// <summary>True while a running container has not been given what is allocated to it. What is not on record does not count.</summary>
-    public static bool InProgress(Pod allocated, RuntimePodStatus status, Func<string, ResourceRequirements?> actuated) =>
-        allocated.Spec.Containers.Concat(allocated.Spec.InitContainers.Where(c => c.RestartPolicy == "Always")).Any(c =>
+    /// <summary>True while the pod or a running container has not been given what is allocated to it. What is not on record does not count.</summary>
+    public static bool InProgress(Pod allocated, RuntimePodStatus status, ActuatedResources actuated) =>
+        (allocated.Spec.Resources is { } whole && actuated.PodLevel is { } last && ResourceAmounts.Of(whole) != ResourceAmounts.Of(last))
+        || allocated.Spec.Containers.Concat(allocated.Spec.InitContainers.Where(c => c.RestartPolicy == "Always")).Any(c =>
             status.Find(c.Name ?? "") is { State: RuntimeContainerState.Running }
-            && actuated(c.Name ?? "") is { } given && ResourceAmounts.Of(c.Resources) != ResourceAmounts.Of(given));
+            && actuated.Container(c.Name ?? "") is { } given && ResourceAmounts.Of(PodResources.OfContainer(allocated.Spec.Resources, c.Resources)) != ResourceAmounts.Of(given));
 
     private static bool Policy(Container c, string resource) =>
         c.ResizePolicy.FirstOrDefault(p => p.ResourceName == resource)?.RestartPolicy == "RestartContainer";

@@ -182,7 +182,7 @@ internal sealed partial class KubeletComposition : IAsyncDisposable
         allocations = new AllocationManager(
             new AllocationParts(
                 allocated, actuated, resizeConditions, pods, podEvents, admission.RejectAsync,
-                new ResizeOptions(settings.CpuManagerPolicy, settings.MemoryManagerPolicy, limits.MaySwap))
+                new ResizeOptions(settings.CpuManagerPolicy, settings.MemoryManagerPolicy, limits.MaySwap) { PodLevel = settings.ResizesPodLevel })
             { Metrics = resizeMetrics },
             () => takenOver.IsCompleted, time, loggers.CreateLogger<AllocationManager>());
         allocations.Decided += uid => workers!.Wake(uid);
@@ -194,7 +194,7 @@ internal sealed partial class KubeletComposition : IAsyncDisposable
             await Task.Delay(Timeout.InfiniteTimeSpan, time, token);
         });
         var syncer = new PodSyncer(
-            new PodSyncParts(podRuntime, volumes, objects, probes, podCgroups, admission) { Resizing = new PodResizing(allocations, actuated) },
+            new PodSyncParts(podRuntime, volumes, objects, probes, podCgroups, admission) { Resizing = new PodResizing(allocations, actuated) { TellsPodLevel = settings.ResizesPodLevel } },
             new PodSyncSurroundings(pleg, cache, statuses, nodeInfo, podEvents, new StartGate(StartWidth, StartCountsFor, time), paths, blocking) { Rejected = new AdmissionMetrics(metrics).Rejected },
             time, loggers.CreateLogger<PodSyncer>());
         workers = new PodWorkers(syncer, cache.AnythingRunning, time, loggers.CreateLogger<PodWorkers>(), _stop.Token);

@@ -63,6 +63,7 @@ internal sealed record KubeletSettings
     public TimeSpan FileCheckFrequency { get; init; } = TimeSpan.FromSeconds(20);
     public required NodeCertificateOptions Certificates { get; init; }
     public AdmissionFeatures AdmissionFeatures { get; init; } = AdmissionFeatures.All;
+    public bool ResizesPodLevel { get; init; } = true;
     public IReadOnlyList<string> AllowedUnsafeSysctls { get; init; } = [];
     public PodObjectStoreOptions Objects { get; init; } = new();
 }

@@ -26,6 +26,7 @@ namespace NodeAgent.Composition;
 internal static class KubeletSettingsReader
 {
     private const string RestartAll = "RestartAllContainersOnContainerExits";
+    private const string PodLevelResize = "InPlacePodLevelResourcesVerticalScaling";
 
     /// <exception cref="FormatException">A value cannot be used; names the field.</exception>
     public static KubeletSettings Read(LoadedKubeletConfiguration loaded, HostInformation host, CgroupVersion cgroups, string version)
@@ -38,7 +39,7 @@ internal static class KubeletSettingsReader
         {
             Node = Node(c, f, hostname, reservations, version) with
             {
-                DeclaredFeatures = loaded.Gates.IsEnabled("NodeDeclaredFeatures") && loaded.Gates.IsEnabled(RestartAll) ? [RestartAll] : [],
+                DeclaredFeatures = loaded.Gates.IsEnabled("NodeDeclaredFeatures") ? [.. ((string[])[RestartAll, PodLevelResize]).Where(loaded.Gates.IsEnabled)] : [],
             },
             FailSwapOn = c.FailSwapOn,
             OomScoreAdj = c.OomScoreAdj,
@@ -79,6 +80,7 @@ internal static class KubeletSettingsReader
                 ServerTlsBootstrap = c.ServerTLSBootstrap,
             },
             AdmissionFeatures = new AdmissionFeatures(HasAppArmor(), loaded.Gates.IsEnabled("PodLevelResources")),
+            ResizesPodLevel = loaded.Gates.IsEnabled(PodLevelResize),
             AllowedUnsafeSysctls = c.AllowedUnsafeSysctls,
             CpuManagerPolicy = c.CpuManagerPolicy,
             MemoryManagerPolicy = c.MemoryManagerPolicy,

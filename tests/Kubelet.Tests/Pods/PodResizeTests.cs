@@ -63,6 +63,27 @@ public sealed class PodResizeTests
     }
 
     [Fact]
+    public async Task What_a_pod_has_as_a_whole_is_resized_with_its_containers_that_have_nothing_and_told()
+    {
+        Pod Whole(long generation, string cpu, string memory) => Of(generation, ("main", "0", "0")) is var p
+            ? p with { Spec = p.Spec with { Resources = Resources(cpu, memory), Containers = [p.Spec.Containers[0] with { Resources = null }] } } : null!;
+        await using PodCore core = await RunningAsync(Whole(1, "200m", "20Mi"));
+        await core.UntilAsync(() => core.Api.Find("web")!.Status is { Phase: "Running", Resources: not null }, "it is told");
+        Assert.Equal("20Mi", core.Api.Find("web")!.Status.Resources!.Limits["memory"].ToString());
+        Resize(core, Whole(2, "400m", "40Mi"));
+        await core.UntilAsync(() => Settled(core, 2) && core.Agent.Events.All.Any(e => e.Reason == "ResizeCompleted"), "the resize is done");
+        PodStatus status = core.Api.Find("web")!.Status;
+        Assert.Equal(("400m", "40Mi"), (status.Resources!.Limits["cpu"].ToString(), status.Resources.Limits["memory"].ToString()));
+        Assert.Equal(("400m", "40Mi"), (status.Resources.Requests["cpu"].ToString(), status.Resources.Requests["memory"].ToString()));
+        Assert.Equal(("400m", "40Mi"), (status.AllocatedResources["cpu"].ToString(), status.AllocatedResources["memory"].ToString()));
+        Assert.Equal([(40L << 20, 0L), (0L, 40_000L)], Updates(core).Select(u => (u.Linux.MemoryLimitInBytes == 40 << 20 && u.Linux.CpuQuota == 20_000 ? 40L << 20 : 0, u.Linux.CpuQuota == 40_000 ? 40_000L : 0)));
+        CgroupLimits limits = core.Cgroups.Set[new PodUid("uid-web")];
+        Assert.Equal((40L << 20, 40_000L, 409L), (limits.Memory, limits.CpuQuota, limits.CpuShares));
+        Assert.Equal(0, status.ContainerStatuses[0].RestartCount);
+        Assert.Contains("40Mi", System.Text.Encoding.UTF8.GetString(core.Files[PodResourceState.ActuatedFile]), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task A_pod_that_gets_less_is_resized_after_its_containers()
     {
         await using PodCore core = await RunningAsync(Of(1, ("main", "200m", "20Mi")));

@@ -20,7 +20,7 @@ public sealed class ResizePlannerTests
         ? p with { Spec = p.Spec with { Containers = [.. containers.Select(c => new Container { Name = c.Name, Image = "busybox", Resources = c.Resources })] } } : null!;
 
     private static PodActions Plan(Pod pod, RuntimePodStatus status, Dictionary<string, ResourceRequirements> actuated) =>
-        PodActionPlanner.Compute(pod, status, _ => Healthy, actuated.GetValueOrDefault);
+        PodActionPlanner.Compute(pod, status, _ => Healthy, new ActuatedResources(actuated.GetValueOrDefault, null));
 
     [Fact]
     public void Those_that_get_less_come_before_those_that_get_more()
@@ -32,7 +32,7 @@ public sealed class ResizePlannerTests
         Assert.Equal(["less", "more"], actions.ResizeMemory.Select(r => r.Container.Name));
         Assert.Equal(["more"], actions.ResizeCpu.Select(r => r.Container.Name));
         Assert.Empty(actions.Kill);
-        Assert.True(ResizePlanner.InProgress(pod, status, actuated.GetValueOrDefault));
+        Assert.True(ResizePlanner.InProgress(pod, status, new ActuatedResources(actuated.GetValueOrDefault, null)));
     }
 
     [Fact]
@@ -59,7 +59,7 @@ public sealed class ResizePlannerTests
         PodActions actions = Plan(pod, status, []);
         Assert.Empty(actions.Kill);
         Assert.Single(actions.ResizeMemory);
-        Assert.False(ResizePlanner.InProgress(pod, status, _ => null));
+        Assert.False(ResizePlanner.InProgress(pod, status, new ActuatedResources(_ => null, null)));
     }
 
     [Fact]
@@ -68,6 +68,25 @@ public sealed class ResizePlannerTests
         Pod pod = Pod(("main", Of("1", "20Mi")));
         RuntimePodStatus status = Running(pod, Container("main", State.Exited, 1));
         Assert.False(Plan(pod, status, new() { ["main"] = Of("1", "10Mi") }).Resizes);
-        Assert.False(ResizePlanner.InProgress(pod, status, _ => Of("1", "10Mi")));
+        Assert.False(ResizePlanner.InProgress(pod, status, new ActuatedResources(_ => Of("1", "10Mi"), null)));
+    }
+
+    [Fact]
+    public void Limits_of_the_pod_as_a_whole_resize_it_and_the_containers_that_have_none()
+    {
+        ResourceRequirements Whole(string cpu, string memory) => new() { Limits = Of(cpu, memory).Limits, Requests = Of(cpu, memory).Requests };
+        Pod pod = Pod(("own", Of("1", "10Mi")), ("none", ResourceRequirements.Empty));
+        pod = pod with { Spec = pod.Spec with { Resources = Whole("2", "30Mi") } };
+        var given = new ActuatedResources(name => name == "own" ? Of("1", "10Mi") : new ResourceRequirements { Limits = Of("2", "20Mi").Limits }, Whole("2", "20Mi"));
+        RuntimePodStatus status = Running(pod, Container("own", State.Running), Container("none", State.Running));
+        PodActions actions = PodActionPlanner.Compute(pod, status, _ => Healthy, given);
+        ContainerResize resize = Assert.Single(actions.ResizeMemory);
+        Assert.Equal(("none", 20L << 20, 30L << 20), (resize.Container.Name, resize.Current.MemoryLimit, resize.Desired.MemoryLimit));
+        Assert.Empty(actions.ResizeCpu);
+        Assert.True(actions is { ResizePodLevel: true, ResizePod: false, Resizes: true });
+        Assert.True(ResizePlanner.InProgress(pod, status, given));
+        var done = new ActuatedResources(name => name == "own" ? Of("1", "10Mi") : new ResourceRequirements { Limits = Of("2", "30Mi").Limits }, Whole("2", "30Mi"));
+        Assert.True(PodActionPlanner.Compute(pod, status, _ => Healthy, done).IsEmpty);
+        Assert.False(ResizePlanner.InProgress(pod, status, done));
     }
 }

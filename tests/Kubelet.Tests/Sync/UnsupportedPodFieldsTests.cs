@@ -31,7 +31,7 @@ public sealed class UnsupportedPodFieldsTests
     [InlineData("""{"volumes":[{"name":"x","quantumDisk":{}}]}""", "spec.volumes[0] (x).quantumDisk")]
     [InlineData("""{"volumes":[{"name":"x","projected":{"sources":[{"clusterTrustBundle":{"path":"p"}}]}}]}""", "spec.volumes[0] (x).projected.sources[0].clusterTrustBundle")]
     [InlineData("""{"hostUsers":false}""", "spec.hostUsers: false")]
-    [InlineData("""{"resources":{"limits":{"cpu":"1"}}}""", "spec.resources.limits")]
+    [InlineData("""{"resources":{"claims":[{"name":"gpu"}]}}""", "spec.resources.claims")]
     [InlineData("""{"containers":[{"name":"a","resources":{"claims":[{"name":"gpu"}]}}]}""", "spec.containers[0] (a).resources.claims")]
     [InlineData("""{"initContainers":[{"name":"a","volumeDevices":[{"name":"d","devicePath":"/dev/x"}]}]}""", "spec.initContainers[0] (a).volumeDevices")]
     [InlineData("""{"ephemeralContainers":[{"name":"e","resources":{"claims":[{"name":"gpu"}]}}]}""", "spec.ephemeralContainers[0] (e).resources.claims")]
@@ -44,6 +44,7 @@ public sealed class UnsupportedPodFieldsTests
     [InlineData("""{"containers":[{"name":"a","restartPolicyRules":[{"action":"RestartAllContainers","exitCodes":{"operator":"In","values":[1]}}]}]}""")]
     [InlineData("""{"volumes":[{"name":"t","projected":{"sources":[{"serviceAccountToken":{"path":"token"}},{"configMap":{"name":"ca"}}]}}]}""")]
     [InlineData("""{"containers":[{"name":"a","volumeMounts":[{"name":"v","mountPath":"/v","recursiveReadOnly":"Enabled","readOnly":true}]}]}""")]
+    [InlineData("""{"resources":{"limits":{"cpu":"1"},"requests":{"memory":"1Gi"}}}""")]
     [InlineData("""{"fieldOfTheFuture":1}""")]
     public void Pods_without_such_a_field_pass(string spec) => Assert.Null(UnsupportedPodFields.Find(PodOf(spec)));
 
