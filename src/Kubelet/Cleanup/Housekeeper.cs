@@ -4,6 +4,7 @@ using NodeAgent.Cri;
 using NodeAgent.Kubelet.Pleg;
 using NodeAgent.Kubelet.Pods;
 using NodeAgent.Kubelet.Resources;
+using NodeAgent.Kubelet.Sandboxes;
 using NodeAgent.Kubelet.Sync;
 using NodeAgent.Kubelet.Volumes;
 using NodeAgent.Kubelet.Workers;
@@ -23,7 +24,11 @@ namespace NodeAgent.Kubelet.Cleanup;
 /// <param name="Work">Threads for calls that may block.</param>
 /// <param name="Time">Clock.</param>
 public sealed record HousekeepingParts(
-    PodWorkers Workers, PodStatusCache Cache, IPodRuntime Runtime, IVolumeManager Volumes, IPodCgroupManager Cgroups, KubeletPaths Paths, BlockingWork Work, TimeProvider Time);
+    PodWorkers Workers, PodStatusCache Cache, IPodRuntime Runtime, IVolumeManager Volumes, IPodCgroupManager Cgroups, KubeletPaths Paths, BlockingWork Work, TimeProvider Time)
+{
+    /// <summary>Ids of pods with a user namespace of their own; null where there can be none.</summary>
+    public UserNamespaces? UserNamespaces { get; init; }
+}
 
 /// <summary>
 /// Removes what belongs to pods that no source wants and no worker handles: what still runs is ended by a worker, what is dead is
@@ -168,6 +173,7 @@ public sealed partial class Housekeeper(HousekeepingParts parts, Func<bool> allS
     private async Task RemoveFoldersAsync(PodUid uid, CancellationToken cancellationToken)
     {
         await parts.Volumes.UnmountAsync(uid, cancellationToken);
+        await (parts.UserNamespaces?.ReleaseAsync(uid, cancellationToken) ?? Task.CompletedTask);
         await parts.Work.RunWithinAsync(uid + "/", FolderLimit, () => PodFolders.Remove(parts.Paths, uid), cancellationToken);
     }
 

@@ -23,5 +23,5 @@ internal static class PodsFields
         .Pointer("crashLoopBackOff.maxContainerRestartPeriod", FieldKinds.Optional(FieldKinds.Duration),
             c => c.MaxContainerRestartPeriod, (c, v) => c with { MaxContainerRestartPeriod = v })
         .Pointer("userNamespaces.idsPerPod", FieldKinds.Optional(FieldKinds.Int64),
-            c => c.UserNamespaceIdsPerPod, (c, v) => c with { UserNamespaceIdsPerPod = v }, SupportState.NoEffectYet);
+            c => c.UserNamespaceIdsPerPod, (c, v) => c with { UserNamespaceIdsPerPod = v });
 }

@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using System.Globalization;
 using System.Security.Cryptography;
 using NodeAgent.Cri.V1;
+using NodeAgent.Kubelet.Images;
 using NodeAgent.Kubelet.Pods;
 using NodeAgent.Kubelet.Sandboxes;
 using NodeAgent.Kubelet.Sync;
@@ -33,6 +34,12 @@ internal sealed record ContainerRequest(
 {
     /// <summary>What the runtime handler of the pod can do; null where the runtime does not tell.</summary>
     public NodeRuntimeHandlerFeatures? Handler { get; init; }
+
+    /// <summary>The pod's volumes that are images.</summary>
+    public ImageVolumes? Images { get; init; }
+
+    /// <summary>The sandbox's user namespace.</summary>
+    public UserNamespace Users { get; init; } = UserNamespaces.OfNode;
 }
 
 /// <summary>Makes a container's CRI configuration and the files it binds. Source: pkg/kubelet/kuberuntime/kuberuntime_container.go.</summary>
@@ -61,7 +68,8 @@ internal sealed class ContainerConfigBuilder(
             Linux = new LinuxContainerConfig
             {
                 Resources = ContainerResourcesBuilder.Build(pod, c, options.Limits),
-                SecurityContext = SecurityContextBuilder.Build(pod, c, request.Image, options.SeccompFolder, options.SeccompDefault, request.TargetContainerId),
+                SecurityContext = SecurityContextBuilder.Build(pod, c, request.Image, options.SeccompFolder, options.SeccompDefault,
+                    PodSandboxConfigBuilder.Namespaces(pod, request.Users, request.TargetContainerId)),
             },
         };
         config.Command.AddRange(c.Command.Select(w => VariableExpansion.Expand(w, env.GetValueOrDefault)));
@@ -76,6 +84,13 @@ internal sealed class ContainerConfigBuilder(
         });
         config.Annotations.Add(Annotations(pod, c, request.RestartCount));
         config.Mounts.AddRange(await MountsAsync(request, env, cancellationToken));
+        foreach (Mount mount in config.Mounts)
+        {
+            // What lies on the node belongs to the node's ids; the container sees it as its own.
+            mount.UidMappings.AddRange(request.Users.Uids);
+            mount.GidMappings.AddRange(request.Users.Gids);
+        }
+
         return config;
     }
 
@@ -153,7 +168,12 @@ internal sealed class ContainerConfigBuilder(
         }
 
         string host = volume.HostPath;
-        if (subPath.Length > 0)
+        ImageSpec? image = request.Images?.Find(m.Name ?? "");
+        if (image is not null)
+        {
+            VerifyImageSubPath(subPath);
+        }
+        else if (subPath.Length > 0)
         {
             try
             {
@@ -167,6 +187,8 @@ internal sealed class ContainerConfigBuilder(
 
         return new Mount
         {
+            Image = image,
+            ImageSubPath = image is null ? "" : subPath,
             ContainerPath = m.MountPath?.StartsWith('/') == true ? m.MountPath : "/" + m.MountPath,
             HostPath = host,
             Readonly = m.ReadOnly == true || volume.ReadOnly,
@@ -178,6 +200,20 @@ internal sealed class ContainerConfigBuilder(
                 _ => MountPropagation.PropagationPrivate,
             },
         };
+    }
+
+    // The runtime resolves it within the image; what could lead out of it is not even asked for.
+    private static void VerifyImageSubPath(string subPath)
+    {
+        if (subPath.StartsWith('/'))
+        {
+            throw new ContainerConfigException($"error SubPath `{subPath}` must not be an absolute path");
+        }
+
+        if (subPath.Split('/').Contains(".."))
+        {
+            throw new ContainerConfigException($"unable to provision SubPath `{subPath}`: must not contain '..'");
+        }
     }
 
     private string TerminationLog(PodUid uid, string container)

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using NodeAgent.Kubelet.Images;
 using NodeAgent.Kubelet.Sync;
 
 namespace NodeAgent.Kubelet.Containers;
@@ -15,6 +16,12 @@ public sealed partial class RuntimeManager
         public bool Changed { get; set; }
 
         public string? Error { get; set; }
+
+        /// <summary>The runtime handler, where a volume is an image.</summary>
+        public string Handler { get; set; } = "";
+
+        /// <summary>Images that are volumes, once a container is to be started.</summary>
+        public ImageVolumes? Images { get; set; }
 
         public string? ResizeError { get; set; }
 

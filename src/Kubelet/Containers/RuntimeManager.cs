@@ -3,6 +3,7 @@ using System.Collections.Immutable;
 using Microsoft.Extensions.Logging;
 using NodeAgent.Cri;
 using NodeAgent.Cri.V1;
+using NodeAgent.Kubelet.Allocation;
 using NodeAgent.Kubelet.Images;
 using NodeAgent.Kubelet.Pleg;
 using NodeAgent.Kubelet.Pods;
@@ -18,40 +19,6 @@ using ApiContainer = NodeAgent.Kubernetes.Objects.Container;
 using ContainerId = NodeAgent.Kubelet.Pods.ContainerId;
 
 namespace NodeAgent.Kubelet.Containers;
-
-/// <summary>Settings of the runtime manager.</summary>
-/// <param name="Config">For container configurations.</param>
-/// <param name="Images">For pulls.</param>
-/// <param name="LongestRestartDelay">crashLoopBackOff.maxContainerRestartPeriod.</param>
-public sealed record RuntimeManagerOptions(ContainerConfigOptions Config, ImageOptions Images, TimeSpan LongestRestartDelay);
-
-/// <summary>What the runtime manager needs of the rest of the agent.</summary>
-/// <param name="Events">Events.</param>
-/// <param name="Objects">Secrets and config maps.</param>
-/// <param name="Services">For environments.</param>
-/// <param name="Node">The own node.</param>
-/// <param name="Probes">Verdicts.</param>
-/// <param name="Paths">Folders.</param>
-/// <param name="SubPaths">Binds subPaths.</param>
-/// <param name="Work">Threads for calls that may block.</param>
-/// <param name="RuntimeHandler">Handler of a RuntimeClass by its name; throws KubernetesException where it cannot be read.</param>
-/// <param name="EnvironmentFiles">Variables that containers left in volumes.</param>
-public sealed record RuntimeManagerNeeds(
-    IPodEventRecorder Events, IPodObjectStore Objects, IServiceLister Services, INodeInfo Node, IProbeManager Probes, KubeletPaths Paths, SubPathBinder SubPaths, BlockingWork Work,
-    Func<string, CancellationToken, Task<string>> RuntimeHandler, EnvironmentFiles EnvironmentFiles)
-{
-    /// <summary>Finds credentials for image pulls; null: pull secrets only.</summary>
-    public ImageCredentials? Credentials { get; init; }
-
-    /// <summary>Whether a pod may use an image that is there already; null: it may (gate KubeletEnsureSecretPulledImages off).</summary>
-    public ImagePullRecords? PullRecords { get; init; }
-
-    /// <summary>What a runtime handler can do ("" = default); null where the runtime does not tell.</summary>
-    public Func<string, NodeRuntimeHandlerFeatures?> HandlerFeatures { get; init; } = _ => null;
-
-    /// <summary>For resizes; null where running containers keep what they were given.</summary>
-    public ResizeNeeds? Resize { get; init; }
-}
 
 /// <summary>Pods in terms of the runtime's sandboxes and containers. Source: pkg/kubelet/kuberuntime/kuberuntime_manager.go.</summary>
 public sealed partial class RuntimeManager : IPodRuntime, IDisposable
@@ -124,7 +91,9 @@ public sealed partial class RuntimeManager : IPodRuntime, IDisposable
         try
         {
             uint attempt = Math.Max(actions.Attempt, _attempts.After(pod.Uid, SandboxName));
-            config = await SandboxConfigAsync(pod, actions.CreateSandbox ? attempt : request.Status.Sandboxes[0].Attempt, request.CgroupParent, cancellationToken);
+            pass.Handler = pod.Spec.Volumes.Any(v => v.Image is not null) ? await HandlerNameAsync(pod, cancellationToken) : "";
+            UserNamespace users = await UsersAsync(pod, cancellationToken);
+            config = await SandboxConfigAsync(pod, actions.CreateSandbox ? attempt : request.Status.Sandboxes[0].Attempt, (request.CgroupParent, users), cancellationToken);
             if (actions.CreateSandbox)
             {
                 pass.Changed = true;
@@ -132,7 +101,7 @@ public sealed partial class RuntimeManager : IPodRuntime, IDisposable
                 ips = pod.IsHostNetwork ? request.HostIPs : own;
             }
         }
-        catch (Exception e) when (e is CriException or FormatException or Kubernetes.Rest.KubernetesException or IOException or UnauthorizedAccessException)
+        catch (Exception e) when (e is CriException or FormatException or UserNamespaceException or Kubernetes.Rest.KubernetesException or IOException or UnauthorizedAccessException or LinuxException)
         {
             _needs.Events.Record(pod, null, "Warning", "FailedCreatePodSandBox", $"Failed to create pod sandbox: {e.Message}");
             pass.Error = $"failed to create pod sandbox: {e.Message}";
@@ -207,12 +176,26 @@ public sealed partial class RuntimeManager : IPodRuntime, IDisposable
         }
     }
 
-    private async Task<NodeRuntimeHandlerFeatures?> HandlerAsync(Pod pod, CancellationToken cancellationToken) => _needs.HandlerFeatures(pod.Spec.RuntimeClassName is { Length: > 0 } name ? await _needs.RuntimeHandler(name, cancellationToken) : "");
+    private async Task<string> HandlerNameAsync(Pod pod, CancellationToken cancellationToken) => pod.Spec.RuntimeClassName is { Length: > 0 } name ? await _needs.RuntimeHandler(name, cancellationToken) : "";
+
+    private async Task<NodeRuntimeHandlerFeatures?> HandlerAsync(Pod pod, CancellationToken cancellationToken) => _needs.HandlerFeatures(await HandlerNameAsync(pod, cancellationToken));
+
+    private async Task<UserNamespace> UsersAsync(Pod pod, CancellationToken cancellationToken)
+    {
+        if (!UserNamespaces.IsAsked(pod))
+        {
+            return UserNamespaces.OfNode;
+        }
+
+        UserNamespaces namespaces = _needs.UserNamespaces ?? throw new UserNamespaceException("can't set `spec.hostUsers: false`, the node has no ids for user namespaces");
+        string handler = await HandlerNameAsync(pod, cancellationToken);
+        return await namespaces.OfAsync(pod, handler, _needs.HandlerFeatures(handler), cancellationToken);
+    }
 
     private static string? PodIP(RuntimePodStatus status, ImmutableArray<string> hostIPs) =>
         status.IPs is [var ip, ..] ? ip : status.Sandboxes is [{ HostNetwork: true }, ..] && hostIPs is [var host, ..] ? host : null;
 
-    private async Task<PodSandboxConfig> SandboxConfigAsync(Pod pod, uint attempt, string cgroupParent, CancellationToken cancellationToken)
+    private async Task<PodSandboxConfig> SandboxConfigAsync(Pod pod, uint attempt, (string CgroupParent, UserNamespace Users) own, CancellationToken cancellationToken)
     {
         DnsOptions dns = _options.Config.Dns;
         // A missing file is an error, as upstream has it: the pod waits instead of running without name resolution.
@@ -230,12 +213,12 @@ public sealed partial class RuntimeManager : IPodRuntime, IDisposable
                 $"pod: \"{pod.Metadata.Name}_{pod.Metadata.Namespace}({pod.Metadata.Uid})\". kubelet does not have ClusterDNS IP configured and cannot create Pod using \"{pod.Spec.DnsPolicy}\" policy. Falling back to \"Default\" policy.");
         }
 
-        return PodSandboxConfigBuilder.Build(pod, attempt, built, dns.ClusterDomain, new SandboxSurroundings(_needs.Paths.PodLogFolder(pod.Ref), cgroupParent, _options.Config.Limits));
+        return PodSandboxConfigBuilder.Build(pod, attempt, built, dns.ClusterDomain, new SandboxSurroundings(_needs.Paths.PodLogFolder(pod.Ref), own.CgroupParent, _options.Config.Limits, own.Users));
     }
 
     private async Task<(string Id, ImmutableArray<string> IPs)> CreateSandboxAsync(Pod pod, PodSandboxConfig config, CancellationToken cancellationToken)
     {
-        string handler = pod.Spec.RuntimeClassName is { Length: > 0 } name ? await _needs.RuntimeHandler(name, cancellationToken) : "";
+        string handler = await HandlerNameAsync(pod, cancellationToken);
         const UnixFileMode mode = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute
             | UnixFileMode.GroupRead | UnixFileMode.GroupExecute | UnixFileMode.OtherRead | UnixFileMode.OtherExecute;
         await FilesAsync(pod.Uid, () => Directory.CreateDirectory(config.LogDirectory, mode), cancellationToken);
@@ -262,12 +245,21 @@ public sealed partial class RuntimeManager : IPodRuntime, IDisposable
         Pod pod = request.Pod;
         string name = c.Name ?? "";
         RuntimeContainerStatus? last = request.Status.Find(name);
+        pass.Images ??= await ImageVolumes.PullAsync(_images, pod, pass.Handler, config, request.Turn, cancellationToken);
         RuntimeContainerStatus[] ended = [.. request.Status.Containers.Where(s => s.Name == name && s.State == RuntimeContainerState.Exited)];
         if (target is null && _backOff.Check(pod.Uid, c.Image ?? "", ended, _time.GetUtcNow()) is var (left, delay))
         {
             string where = $"{pod.Metadata.Name}_{pod.Metadata.Namespace}({pod.Metadata.Uid})";
             _needs.Events.Record(pod, name, "Warning", "BackOff", $"Back-off restarting failed container {name} in pod {where}");
             pass.Wait(name, "CrashLoopBackOff", $"back-off {GoSeconds(delay)} restarting failed container={name} pod={where}", left);
+            return;
+        }
+
+        if (pass.Images.Missing(c.VolumeMounts).ToList() is { Count: > 0 } missing)
+        {
+            // The container waits as it would for its own image.
+            missing.ForEach(m => _needs.Events.Record(pod, name, "Warning", "Failed", $"Error: {m.Reason}"));
+            pass.Wait(name, missing[^1].Reason, missing[^1].Message, missing[^1].RetryAfter);
             return;
         }
 
@@ -295,7 +287,7 @@ public sealed partial class RuntimeManager : IPodRuntime, IDisposable
             int restarts = await FilesAsync(pod.Uid, () => RestartCount(pod, name, last, request), cancellationToken);
             string? targetId = target is null ? null : request.Status.Find(target)?.Id.Id;
             NodeRuntimeHandlerFeatures? handler = c.VolumeMounts.Any(RecursiveReadOnly.IsAsked) ? await HandlerAsync(pod, cancellationToken) : null;
-            built = await _configs.BuildAsync(new ContainerRequest(request, c, image.Image, image.ImageRef, restarts, ips, targetId) { Handler = handler }, cancellationToken);
+            built = await _configs.BuildAsync(new ContainerRequest(request, c, image.Image, image.ImageRef, restarts, ips, targetId) { Handler = handler, Images = pass.Images, Users = config.Linux.SecurityContext.NamespaceOptions.UsernsOptions }, cancellationToken);
         }
         catch (Exception e) when (e is ContainerConfigException or Kubernetes.Rest.KubernetesException or IOException or UnauthorizedAccessException)
         {

@@ -1,5 +1,4 @@
 using NodeAgent.Cri.V1;
-using NodeAgent.Kubelet.Sandboxes;
 using NodeAgent.Kubernetes.Objects;
 using ApiContainer = NodeAgent.Kubernetes.Objects.Container;
 using CriCapability = NodeAgent.Cri.V1.Capability;
@@ -23,7 +22,7 @@ internal static class SecurityContextBuilder
     private static readonly string[] ReadOnlyPaths = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
 
     public static LinuxContainerSecurityContext Build(
-        Pod pod, ApiContainer c, Image? image, string seccompFolder, bool seccompDefault, string? targetContainerId)
+        Pod pod, ApiContainer c, Image? image, string seccompFolder, bool seccompDefault, NamespaceOption namespaces)
     {
         PodSecurityContext p = pod.Spec.SecurityContext ?? new PodSecurityContext();
         SecurityContext s = c.SecurityContext ?? new SecurityContext();
@@ -31,7 +30,7 @@ internal static class SecurityContextBuilder
         VerifyNonRoot(pod, c, s.RunAsNonRoot ?? p.RunAsNonRoot, user, image);
         var context = new LinuxContainerSecurityContext
         {
-            NamespaceOptions = PodSandboxConfigBuilder.Namespaces(pod, targetContainerId),
+            NamespaceOptions = namespaces,
             Privileged = s.Privileged == true,
             ReadonlyRootfs = s.ReadOnlyRootFilesystem == true,
             NoNewPrivs = s.AllowPrivilegeEscalation == false,

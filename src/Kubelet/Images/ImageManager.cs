@@ -55,7 +55,7 @@ internal sealed class ImageManager(ImageManagerParts parts, ImageOptions options
     private readonly PullRateLimit _rate = new(options.PullsPerSecond, options.Burst, time);
     private readonly ConcurrentDictionary<(PodUid, string), (DateTimeOffset FailedAt, TimeSpan Delay, string Error)> _backOff = new();
 
-    public async Task<ImageResult> EnsureAsync(Pod pod, string container, string image, string? policy, PodSandboxConfig sandbox, IStartTurn? turn, CancellationToken cancellationToken)
+    public async Task<ImageResult> EnsureAsync(Pod pod, string? container, string image, string? policy, PodSandboxConfig sandbox, IStartTurn? turn, CancellationToken cancellationToken)
     {
         var about = new ImageRequest(pod, container, image, sandbox);
         if (ImageName.WithTag(image) is not { } name)
@@ -299,7 +299,7 @@ internal sealed class ImageManager(ImageManagerParts parts, ImageOptions options
 
     private static string Go(TimeSpan t) => GoDuration.Format(TimeSpan.FromMilliseconds(Math.Floor(t.TotalMilliseconds)));
 
-    private sealed record ImageRequest(Pod Pod, string Container, string Image, PodSandboxConfig Sandbox);
+    private sealed record ImageRequest(Pod Pod, string? Container, string Image, PodSandboxConfig Sandbox);
 
     private sealed record Pull(string Reference, Image Image, RegistryCredential? Credential);
 

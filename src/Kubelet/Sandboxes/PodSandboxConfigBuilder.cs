@@ -10,7 +10,8 @@ namespace NodeAgent.Kubelet.Sandboxes;
 /// <param name="LogFolder">Of the pod.</param>
 /// <param name="CgroupParent">CRI cgroup_parent.</param>
 /// <param name="Limits">What of the node limits depend on.</param>
-internal sealed record SandboxSurroundings(string LogFolder, string CgroupParent, ContainerLimitsOptions Limits);
+/// <param name="Users">Its user namespace.</param>
+internal sealed record SandboxSurroundings(string LogFolder, string CgroupParent, ContainerLimitsOptions Limits, UserNamespace Users);
 
 /// <summary>Makes the sandbox's CRI configuration. Pure. Source: pkg/kubelet/kuberuntime/kuberuntime_sandbox.go.</summary>
 internal static class PodSandboxConfigBuilder
@@ -68,7 +69,7 @@ internal static class PodSandboxConfigBuilder
         PodSecurityContext? own = pod.Spec.SecurityContext;
         var security = new LinuxSandboxSecurityContext
         {
-            NamespaceOptions = Namespaces(pod, null),
+            NamespaceOptions = Namespaces(pod, surroundings.Users, null),
             Privileged = pod.Spec.Containers.Concat(pod.Spec.InitContainers).Any(c => c.SecurityContext?.Privileged == true),
             Seccomp = new SecurityProfile { ProfileType = SecurityProfile.Types.ProfileType.RuntimeDefault },
             ReadonlyRootfs = false,
@@ -102,7 +103,7 @@ internal static class PodSandboxConfigBuilder
     }
 
     /// <summary>Namespaces of the pod, or of an ephemeral container that joins another's process namespace.</summary>
-    public static NamespaceOption Namespaces(Pod pod, string? targetContainerId) => new()
+    public static NamespaceOption Namespaces(Pod pod, UserNamespace users, string? targetContainerId) => new()
     {
         Ipc = pod.Spec.HostIPC == true ? NamespaceMode.Node : NamespaceMode.Pod,
         Network = pod.IsHostNetwork ? NamespaceMode.Node : NamespaceMode.Pod,
@@ -110,6 +111,6 @@ internal static class PodSandboxConfigBuilder
             : pod.Spec.HostPID == true ? NamespaceMode.Node
             : pod.Spec.ShareProcessNamespace == true ? NamespaceMode.Pod : NamespaceMode.Container,
         TargetId = targetContainerId ?? "",
-        UsernsOptions = new UserNamespace { Mode = NamespaceMode.Node },
+        UsernsOptions = users,
     };
 }

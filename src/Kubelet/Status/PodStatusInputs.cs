@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using NodeAgent.Kubelet.Allocation;
 using NodeAgent.Kubelet.Pleg;
 using NodeAgent.Kubelet.Pods;
 using NodeAgent.Kubelet.Probes;

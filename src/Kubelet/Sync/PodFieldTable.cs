@@ -12,13 +12,13 @@ internal static class PodFieldTable
     /// <summary>Paths that are carried out, each with all below it.</summary>
     public static readonly FrozenSet<string> Honoured = Words("""
         activeDeadlineSeconds affinity automountServiceAccountToken dnsConfig dnsPolicy enableServiceLinks hostAliases hostIPC hostNetwork
-        hostPID hostname hostnameOverride imagePullSecrets nodeName nodeSelector os overhead preemptionPolicy priority priorityClassName
+        hostPID hostUsers hostname hostnameOverride imagePullSecrets nodeName nodeSelector os overhead preemptionPolicy priority priorityClassName
         readinessGates resources.limits resources.requests restartPolicy runtimeClassName schedulerName schedulingGates schedulingGroup serviceAccount serviceAccountName
         setHostnameAsFQDN shareProcessNamespace subdomain terminationGracePeriodSeconds tolerations topologySpreadConstraints
         securityContext.appArmorProfile securityContext.fsGroup securityContext.fsGroupChangePolicy securityContext.runAsGroup
         securityContext.runAsNonRoot securityContext.runAsUser securityContext.seLinuxChangePolicy securityContext.seLinuxOptions
         securityContext.seccompProfile securityContext.supplementalGroups securityContext.supplementalGroupsPolicy securityContext.sysctls
-        volumes[].name volumes[].emptyDir volumes[].hostPath volumes[].configMap volumes[].secret volumes[].downwardAPI
+        volumes[].name volumes[].emptyDir volumes[].image volumes[].hostPath volumes[].configMap volumes[].secret volumes[].downwardAPI
         volumes[].projected.defaultMode volumes[].projected.sources[].configMap volumes[].projected.sources[].secret
         volumes[].projected.sources[].downwardAPI volumes[].projected.sources[].serviceAccountToken
         containers[].args containers[].command containers[].env[].name containers[].env[].value containers[].env[].valueFrom.configMapKeyRef
@@ -46,14 +46,13 @@ internal static class PodFieldTable
         volumes[].projected.sources[].clusterTrustBundle volumes[].projected.sources[].podCertificate
         volumes[].awsElasticBlockStore volumes[].azureDisk volumes[].azureFile volumes[].cephfs volumes[].cinder volumes[].csi
         volumes[].ephemeral volumes[].fc volumes[].flexVolume volumes[].flocker volumes[].gcePersistentDisk volumes[].gitRepo
-        volumes[].glusterfs volumes[].image volumes[].iscsi volumes[].nfs volumes[].persistentVolumeClaim volumes[].photonPersistentDisk
+        volumes[].glusterfs volumes[].iscsi volumes[].nfs volumes[].persistentVolumeClaim volumes[].photonPersistentDisk
         volumes[].portworxVolume volumes[].quobyte volumes[].rbd volumes[].scaleIO volumes[].storageos volumes[].vsphereVolume
         """);
 
     /// <summary>JSON texts of the values that are carried out; any other makes a pod wait.</summary>
     public static readonly FrozenDictionary<string, string[]> HonouredValues = new Dictionary<string, string[]>
     {
-        ["hostUsers"] = ["true"],
     }.ToFrozenDictionary(StringComparer.Ordinal);
 
     private static FrozenSet<string> Words(string text) =>

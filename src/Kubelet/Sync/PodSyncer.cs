@@ -6,6 +6,7 @@ using NodeAgent.Kubelet.Pleg;
 using NodeAgent.Kubelet.Pods;
 using NodeAgent.Kubelet.Probes;
 using NodeAgent.Kubelet.Resources;
+using NodeAgent.Kubelet.Sandboxes;
 using NodeAgent.Kubelet.Status;
 using NodeAgent.Kubelet.Volumes;
 using NodeAgent.Kubelet.Workers;
@@ -34,6 +35,9 @@ public sealed record PodSyncParts(
 {
     /// <summary>Resources of pods; null where pods keep those they came with.</summary>
     public PodResizing? Resizing { get; init; }
+
+    /// <summary>Ids of pods with a user namespace of their own; null where there can be none.</summary>
+    public UserNamespaces? UserNamespaces { get; init; }
 }
 
 /// <summary>What is allocated to pods and what they were given.</summary>
@@ -272,6 +276,7 @@ public sealed partial class PodSyncer(PodSyncParts parts, PodSyncSurroundings no
         await parts.Volumes.UnmountAsync(pod.Uid, cancellationToken);
         parts.Objects.UnregisterPod(pod.Uid);
         await parts.Cgroups.RemoveAsync(pod.Uid, cancellationToken);
+        await (parts.UserNamespaces?.ReleaseAsync(pod.Uid, cancellationToken) ?? Task.CompletedTask);
         if (state.Removed || state.Deleted)
         {
             await parts.Runtime.RemovePodAsync(observed, cancellationToken);

@@ -39,15 +39,6 @@ public readonly record struct ResourceAmounts(long CpuRequest, long CpuLimit, lo
     }
 }
 
-/// <summary>What a pod was given last.</summary>
-/// <param name="Container">By name; null where that is not on record.</param>
-/// <param name="PodLevel">As a whole; null where that is not on record.</param>
-public sealed record ActuatedResources(Func<string, ResourceRequirements?> Container, ResourceRequirements? PodLevel)
-{
-    /// <summary>As on record.</summary>
-    public static ActuatedResources Of(PodResourceRecord? record) => new(name => record?.Containers.GetValueOrDefault(name), record?.PodLevel);
-}
-
 /// <summary>Give a running container other resources.</summary>
 /// <param name="Container">Its spec with the allocated resources.</param>
 /// <param name="Id">The instance.</param>

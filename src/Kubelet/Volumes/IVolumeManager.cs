@@ -6,10 +6,14 @@ namespace NodeAgent.Kubelet.Volumes;
 
 /// <summary>A volume of a pod, ready to be bound into containers.</summary>
 /// <param name="Name">spec.volumes[].name.</param>
-/// <param name="HostPath">Absolute path on the host.</param>
+/// <param name="HostPath">Absolute path on the host; empty where it has none.</param>
 /// <param name="ReadOnly">The volume as a whole is read-only.</param>
 /// <param name="Kind">The plugin, e.g. emptyDir, configMap.</param>
-public sealed record MountedVolume(string Name, string HostPath, bool ReadOnly, string Kind);
+public sealed record MountedVolume(string Name, string HostPath, bool ReadOnly, string Kind)
+{
+    /// <summary>The kind of volumes that are images: <see cref="HostPath"/> is empty.</summary>
+    public const string ImageKind = "image";
+}
 
 /// <summary>Volumes of pods on this node.</summary>
 public interface IVolumeManager

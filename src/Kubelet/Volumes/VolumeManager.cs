@@ -45,6 +45,7 @@ public sealed partial class VolumeManager : IVolumeManager
         [
             new EmptyDirPlugin(host, parts.Node),
             new HostPathPlugin(host),
+            new ImageVolumePlugin(),
             new PayloadPlugin(host, new PayloadSources(parts.Objects, parts.Tokens, parts.Node), time),
         ];
         _tearDown = new VolumeTearDown(host);
@@ -132,7 +133,6 @@ internal static class UnsupportedKind
         { PersistentVolumeClaim: not null } => "persistentVolumeClaim",
         { Ephemeral: not null } => "ephemeral",
         { Csi: not null } => "csi",
-        { Image: not null } => "image",
         { Nfs: not null } => "nfs",
         { Iscsi: not null } => "iscsi",
         { Fc: not null } => "fc",

@@ -18,6 +18,7 @@ using NodeAgent.Kubelet.Pleg;
 using NodeAgent.Kubelet.Pods;
 using NodeAgent.Kubelet.Probes;
 using NodeAgent.Kubelet.Resources;
+using NodeAgent.Kubelet.Sandboxes;
 using NodeAgent.Kubelet.Server;
 using NodeAgent.Kubelet.Sources;
 using NodeAgent.Kubelet.Status;
@@ -144,6 +145,7 @@ internal sealed partial class KubeletComposition : IAsyncDisposable
 
         // Containers.
         IServiceLister services = Services(api, loggers);
+        UserNamespaces userNamespaces = UserNamespacesOf(settings, blocking);
         ImagePullRecords? pullRecords = settings.PullVerification is { } verification
             ? new ImagePullRecords(settings.ImageCredentials.RootFolder, verification, time, loggers.CreateLogger<ImagePullRecords>()) : null;
         _recoverPulls = token => pullRecords?.RecoverAsync(images, token) ?? Task.CompletedTask;
@@ -155,6 +157,7 @@ internal sealed partial class KubeletComposition : IAsyncDisposable
                 Credentials = new ImageCredentials(settings.ImageCredentials, api, time, loggers.CreateLogger<ImageCredentials>()),
                 PullRecords = pullRecords,
                 HandlerFeatures = handler => _runtimeState.State.Handlers.FirstOrDefault(h => h.Name == handler)?.Features,
+                UserNamespaces = userNamespaces,
                 Resize = new ResizeNeeds(actuated, podCgroups) { Measured = resizeMetrics.Actuated },
             },
             time, loggers.CreateLogger<RuntimeManager>()));
@@ -194,7 +197,7 @@ internal sealed partial class KubeletComposition : IAsyncDisposable
             await Task.Delay(Timeout.InfiniteTimeSpan, time, token);
         });
         var syncer = new PodSyncer(
-            new PodSyncParts(podRuntime, volumes, objects, probes, podCgroups, admission) { Resizing = new PodResizing(allocations, actuated) { TellsPodLevel = settings.ResizesPodLevel } },
+            new PodSyncParts(podRuntime, volumes, objects, probes, podCgroups, admission) { Resizing = new PodResizing(allocations, actuated) { TellsPodLevel = settings.ResizesPodLevel }, UserNamespaces = userNamespaces },
             new PodSyncSurroundings(pleg, cache, statuses, nodeInfo, podEvents, new StartGate(StartWidth, StartCountsFor, time), paths, blocking) { Rejected = new AdmissionMetrics(metrics).Rejected },
             time, loggers.CreateLogger<PodSyncer>());
         workers = new PodWorkers(syncer, cache.AnythingRunning, time, loggers.CreateLogger<PodWorkers>(), _stop.Token);
@@ -213,7 +216,7 @@ internal sealed partial class KubeletComposition : IAsyncDisposable
         // Without an answering runtime there is nothing to list: that is the node's NotReady, not a reason to restart the agent.
         LoopProgress relists = Own(watchdog.Register("PLEG", PlegLimit, () => _runtimeState.State.RuntimeErrors(time).Any()));
         var housekeeper = new Housekeeper(
-            new HousekeepingParts(workers, cache, podRuntime, volumes, podCgroups, paths, blocking, time), () => takenOver.IsCompleted && loop.Idle, loggers.CreateLogger<Housekeeper>());
+            new HousekeepingParts(workers, cache, podRuntime, volumes, podCgroups, paths, blocking, time) { UserNamespaces = userNamespaces }, () => takenOver.IsCompleted && loop.Idle, loggers.CreateLogger<Housekeeper>());
 
         // Who wakes whom.
         pleg.PodChanged += uid =>
@@ -440,6 +443,18 @@ internal sealed partial class KubeletComposition : IAsyncDisposable
         var made = Own(new NodeIdentity(identity, loggers, time));
         _loops.Add(made.RunAsync);
         return made;
+    }
+
+    private static UserNamespaces UserNamespacesOf(KubeletSettings settings, BlockingWork blocking)
+    {
+        try
+        {
+            return UserNamespaces.Load(SubordinateIds.Read(settings.UserNamespaceIdsPerPod).Verified(settings.Node.MaxPods), settings.Paths, blocking);
+        }
+        catch (FormatException e)
+        {
+            throw new StartRefusedException(e.Message, e);
+        }
     }
 
     private PodResourceState ResourceState(string name, BlockingWork blocking)

@@ -8,6 +8,7 @@ using NodeAgent.Kubelet.Images;
 using NodeAgent.Kubelet.Logs;
 using NodeAgent.Kubelet.Nodes;
 using NodeAgent.Kubelet.Resources;
+using NodeAgent.Kubelet.Sandboxes;
 using NodeAgent.Kubelet.Server;
 using NodeAgent.Kubelet.Volumes;
 using NodeAgent.Kubernetes.Rest;
@@ -63,6 +64,7 @@ internal sealed record KubeletSettings
     public TimeSpan FileCheckFrequency { get; init; } = TimeSpan.FromSeconds(20);
     public required NodeCertificateOptions Certificates { get; init; }
     public AdmissionFeatures AdmissionFeatures { get; init; } = AdmissionFeatures.All;
+    public uint UserNamespaceIdsPerPod { get; init; } = UserNamespaceRange.DefaultPerPod;
     public bool ResizesPodLevel { get; init; } = true;
     public IReadOnlyList<string> AllowedUnsafeSysctls { get; init; } = [];
     public PodObjectStoreOptions Objects { get; init; } = new();

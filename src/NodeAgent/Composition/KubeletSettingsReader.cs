@@ -80,6 +80,7 @@ internal static class KubeletSettingsReader
                 ServerTlsBootstrap = c.ServerTLSBootstrap,
             },
             AdmissionFeatures = new AdmissionFeatures(HasAppArmor(), loaded.Gates.IsEnabled("PodLevelResources")),
+            UserNamespaceIdsPerPod = (uint?)c.UserNamespaceIdsPerPod ?? UserNamespaceRange.DefaultPerPod,
             ResizesPodLevel = loaded.Gates.IsEnabled(PodLevelResize),
             AllowedUnsafeSysctls = c.AllowedUnsafeSysctls,
             CpuManagerPolicy = c.CpuManagerPolicy,

@@ -1,5 +1,6 @@
 using NodeAgent.Cri.V1;
 using NodeAgent.Kubelet.Containers;
+using NodeAgent.Kubelet.Sandboxes;
 using NodeAgent.Kubernetes.Objects;
 using Container = NodeAgent.Kubernetes.Objects.Container;
 
@@ -120,7 +121,7 @@ public sealed class ContainerRulesTests
     {
         Pod pod = With(new Container { Name = "main", SecurityContext = own });
         pod = pod with { Spec = pod.Spec with { SecurityContext = all } };
-        return SecurityContextBuilder.Build(pod, pod.Spec.Containers[0], image ?? new Image(), "/var/lib/kubelet/seccomp", false, null);
+        return SecurityContextBuilder.Build(pod, pod.Spec.Containers[0], image ?? new Image(), "/var/lib/kubelet/seccomp", false, PodSandboxConfigBuilder.Namespaces(pod, UserNamespaces.OfNode, null));
     }
 
     private static Pod With(Container container) => TestPods.Pod() is var p ? p with { Spec = p.Spec with { Containers = [container] } } : null!;

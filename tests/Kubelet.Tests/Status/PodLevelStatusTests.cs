@@ -1,6 +1,6 @@
+using NodeAgent.Kubelet.Allocation;
 using NodeAgent.Kubelet.Resources;
 using NodeAgent.Kubelet.Status;
-using NodeAgent.Kubelet.Sync;
 using NodeAgent.Kubelet.Tests.Resources;
 using NodeAgent.Kubelet.Tests.Sync;
 using NodeAgent.Kubernetes.Objects;

@@ -1,3 +1,4 @@
+using NodeAgent.Kubelet.Allocation;
 using NodeAgent.Kubelet.Pleg;
 using NodeAgent.Kubelet.Sync;
 using NodeAgent.Kubernetes.Objects;

@@ -30,7 +30,6 @@ public sealed class UnsupportedPodFieldsTests
     [InlineData("""{"volumes":[{"name":"data","persistentVolumeClaim":{"claimName":"c"}}]}""", "spec.volumes[0] (data).persistentVolumeClaim")]
     [InlineData("""{"volumes":[{"name":"x","quantumDisk":{}}]}""", "spec.volumes[0] (x).quantumDisk")]
     [InlineData("""{"volumes":[{"name":"x","projected":{"sources":[{"clusterTrustBundle":{"path":"p"}}]}}]}""", "spec.volumes[0] (x).projected.sources[0].clusterTrustBundle")]
-    [InlineData("""{"hostUsers":false}""", "spec.hostUsers: false")]
     [InlineData("""{"resources":{"claims":[{"name":"gpu"}]}}""", "spec.resources.claims")]
     [InlineData("""{"containers":[{"name":"a","resources":{"claims":[{"name":"gpu"}]}}]}""", "spec.containers[0] (a).resources.claims")]
     [InlineData("""{"initContainers":[{"name":"a","volumeDevices":[{"name":"d","devicePath":"/dev/x"}]}]}""", "spec.initContainers[0] (a).volumeDevices")]
@@ -40,7 +39,7 @@ public sealed class UnsupportedPodFieldsTests
 
     [Theory]
     [InlineData("""{"containers":[{"name":"a","image":"x"}]}""")]
-    [InlineData("""{"hostUsers":true,"affinity":{"nodeAffinity":{}}}""")]
+    [InlineData("""{"hostUsers":false,"affinity":{"nodeAffinity":{}}}""")]
     [InlineData("""{"containers":[{"name":"a","restartPolicyRules":[{"action":"RestartAllContainers","exitCodes":{"operator":"In","values":[1]}}]}]}""")]
     [InlineData("""{"volumes":[{"name":"t","projected":{"sources":[{"serviceAccountToken":{"path":"token"}},{"configMap":{"name":"ca"}}]}}]}""")]
     [InlineData("""{"containers":[{"name":"a","volumeMounts":[{"name":"v","mountPath":"/v","recursiveReadOnly":"Enabled","readOnly":true}]}]}""")]
