@@ -1,4 +1,3 @@
-using System.Text;
 using NodeAgent.Cri.V1;
 using NodeAgent.Kubelet.Pods;
 using NodeAgent.Kubelet.Sandboxes;
