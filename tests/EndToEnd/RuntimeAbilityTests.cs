@@ -39,14 +39,13 @@ public sealed class RuntimeAbilityTests(ClusterFixture fixture)
         Node node = await Cluster.Client.GetAsync<Node>(null, Cluster.Options.NodeName);
         if (node.Status.RuntimeHandlers.FirstOrDefault(h => string.IsNullOrEmpty(h.Name))?.Features?.UserNamespaces == true)
         {
-            Pod pod = await pods.ReadyAsync("users");
+            await pods.ReadyAsync("users");
             string[] map = (await pods.LogAsync("users")).Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries);
             Assert.Equal(["0", "65536"], [map[0], map[2]]);
             Assert.NotEqual("0", map[1]);
             // On the node the file is root's: the mount is mapped, not the file.
             ExecAnswer owner = await PodExec.RunAsync(Cluster, "users", "users", ["stat", "-c", "%u", "/work/file"]);
             Assert.Equal("0\n", owner.Output);
-            Assert.Equal(pod.Status.Phase, "Running");
         }
         else
         {

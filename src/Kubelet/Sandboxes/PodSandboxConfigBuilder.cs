@@ -83,7 +83,7 @@ internal static class PodSandboxConfigBuilder
             security.SelinuxOptions = SecurityContextBuilder.SeLinux(own.SeLinuxOptions);
         }
 
-        var linux = new LinuxPodSandboxConfig 
+        var linux = new LinuxPodSandboxConfig
         {
             CgroupParent = surroundings.CgroupParent,
             SecurityContext = security,

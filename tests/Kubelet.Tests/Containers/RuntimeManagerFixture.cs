@@ -36,7 +36,7 @@ internal sealed class RuntimeManagerFixture : IPodEventRecorder, IServiceLister,
             new ContainerLimitsOptions(8L << 30, true, 100_000, true, false, []), new DnsOptions(["10.96.0.10"], "cluster.local", resolvConf), "/var/lib/kubelet/seccomp", false);
         Manager = new RuntimeManager(
             Runtime, new ImageServiceClient(_connection), new RuntimeManagerOptions(config, ImageOptions.Default, TimeSpan.FromMinutes(5)),
-            new RuntimeManagerNeeds(this, Objects, this, new FakeNodeInfo(), this, Paths, new SubPathBinder(Paths, new Mounter(), _work), _work, (name, _) => Task.FromResult(name), new EnvironmentFiles(_work)) 
+            new RuntimeManagerNeeds(this, Objects, this, new FakeNodeInfo(), this, Paths, new SubPathBinder(Paths, new Mounter(), _work), _work, (name, _) => Task.FromResult(name), new EnvironmentFiles(_work))
             {
                 HandlerFeatures = _ => Features,
                 UserNamespaces = UserNamespaces.Load(UserNamespaceRange.Everything(65536), Paths, _work),
