@@ -132,26 +132,35 @@ internal sealed class NodeNetwork : IDisposable
     /// <param name="serving">False: none of them serves.</param>
     public void Endpoints(bool local, bool remote, bool localTerminating = false, bool serving = true)
     {
-        var endpoints = ImmutableArray.CreateBuilder<SliceEndpoint>();
+        List<SliceEndpoint> endpoints = [];
         if (local)
         {
-            endpoints.Add(new SliceEndpoint(Address("10.180.2.2", "fd00:180:2::2"), serving && !localTerminating, serving, localTerminating, true, [], []));
+            endpoints.Add(LocalPod with { Ready = serving && !localTerminating, Serving = serving, Terminating = localTerminating });
         }
 
         if (remote)
         {
-            endpoints.Add(new SliceEndpoint(Address("10.181.0.2", "fd00:181::2"), serving, serving, false, false, [], []));
+            endpoints.Add(RemotePod with { Ready = serving, Serving = serving });
         }
 
-        State.SetSlice(new SliceState
-        {
-            Service = new ServiceName("ns", "web"),
-            Name = "web-1",
-            Family = _family,
-            Ports = [new SlicePort("tcp", "tcp", 8080), new SlicePort("udp", "udp", 8080)],
-            Endpoints = endpoints.ToImmutable(),
-        });
+        State.SetSlice(Slice("web-1", [new SlicePort("tcp", "tcp", 8080), new SlicePort("udp", "udp", 8080)], [.. endpoints]));
     }
+
+    /// <summary>The local pod, ready.</summary>
+    public SliceEndpoint LocalPod => new(Address("10.180.2.2", "fd00:180:2::2"), true, true, false, true, [], []);
+
+    /// <summary>The remote pod, ready.</summary>
+    public SliceEndpoint RemotePod => new(Address("10.181.0.2", "fd00:181::2"), true, true, false, false, [], []);
+
+    /// <summary>A slice of "web".</summary>
+    public SliceState Slice(string name, ImmutableArray<SlicePort> ports, params ImmutableArray<SliceEndpoint> endpoints) => new()
+    {
+        Service = new ServiceName("ns", "web"),
+        Name = name,
+        Family = _family,
+        Ports = ports,
+        Endpoints = endpoints,
+    };
 
     /// <summary>One endpoint in the node's own network, of no node by name, as the API server's.</summary>
     public void EndpointOnNode(string address) => State.SetSlice(new SliceState

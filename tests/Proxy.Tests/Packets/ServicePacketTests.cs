@@ -13,6 +13,22 @@ public sealed class ServicePacketTests
     public static TheoryData<string> Modes =>
         [.. ((string[])["iptables-nft", "iptables-nft-chains", "iptables-legacy"]).Where(b => File.Exists($"/usr/sbin/{b.Replace("-chains", "", StringComparison.Ordinal)}")), "nftables"];
 
+    /// <summary>Each mode with each family.</summary>
+    public static TheoryData<string, IPFamily> ModesAndFamilies
+    {
+        get
+        {
+            TheoryData<string, IPFamily> rows = [];
+            foreach (string mode in ((string[])["iptables-nft", "iptables-legacy"]).Where(b => File.Exists($"/usr/sbin/{b}")).Append("nftables"))
+            {
+                rows.Add(mode, IPFamily.IPv4);
+                rows.Add(mode, IPFamily.IPv6);
+            }
+
+            return rows;
+        }
+    }
+
     [NetworkTheory]
     [MemberData(nameof(Modes))]
     public async Task A_cluster_IP_answers_pods_without_and_the_host_with_masquerading(string mode)
