@@ -18,6 +18,7 @@ internal sealed partial class Reflector<T>(
     private string? _resourceVersion;
     private bool _streaming = options.StreamingList;
     private bool _failing;
+    private bool _first = true;
 
     internal async Task RunAsync(CancellationToken cancellationToken)
     {
@@ -77,16 +78,19 @@ internal sealed partial class Reflector<T>(
         {
             LabelSelector = options.LabelSelector,
             FieldSelector = options.FieldSelector,
+            // At first whatever the server has in memory, as client-go: pages of its storage are many times slower.
+            ResourceVersion = _first ? "0" : null,
             Limit = options.PageSize > 0 ? options.PageSize : null,
         };
+        _first = false;
         IReplacement<T> replacement = target.BeginReplace();
-        KubernetesList<T> list;
+        ListMeta list;
         string? version = null;
         do
         {
             try
             {
-                list = await client.ListPageAsync<T>(options.Namespace, page, cancellationToken);
+                list = await client.ListPageAsync<T>(options.Namespace, page, replacement.Put, cancellationToken);
             }
             catch (ApiException e) when (e.IsExpired && page.Continue is not null)
             {
@@ -94,12 +98,10 @@ internal sealed partial class Reflector<T>(
                 replacement = target.BeginReplace();
                 version = null;
                 page = page with { Limit = null, Continue = null };
-                list = await client.ListPageAsync<T>(options.Namespace, page, cancellationToken);
+                list = await client.ListPageAsync<T>(options.Namespace, page, replacement.Put, cancellationToken);
             }
-            foreach (T item in list.Items)
-                replacement.Put(item);
-            version ??= list.Metadata.ResourceVersion;
-            page = page with { Continue = list.Metadata.Continue };
+            version ??= list.ResourceVersion;
+            page = page with { Continue = list.Continue };
         }
         while (!string.IsNullOrEmpty(page.Continue));
         replacement.Commit();

@@ -20,6 +20,22 @@ public interface IKubernetesClient
     Task<KubernetesList<T>> ListPageAsync<T>(string? namespaceName, ListOptions options, CancellationToken cancellationToken = default)
         where T : class, IKubernetesResource<T>;
 
+    /// <summary>As <see cref="ListPageAsync{T}(string?, ListOptions, CancellationToken)"/>, giving each object away once it is read: no list is held whole.</summary>
+    /// <param name="namespaceName">The namespace; null for all.</param>
+    /// <param name="options">Which objects.</param>
+    /// <param name="each">Called for each object in the server's order; what it throws ends the call.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    /// <returns>Resource version, and the token for the next page; a failure may come after some objects.</returns>
+    async Task<ListMeta> ListPageAsync<T>(string? namespaceName, ListOptions options, Action<T> each, CancellationToken cancellationToken = default)
+        where T : class, IKubernetesResource<T>
+    {
+        ArgumentNullException.ThrowIfNull(each);
+        KubernetesList<T> page = await ListPageAsync<T>(namespaceName, options, cancellationToken);
+        foreach (T item in page.Items)
+            each(item);
+        return page.Metadata;
+    }
+
     /// <summary>
     /// Events after <see cref="WatchOptions.ResourceVersion"/> until the server ends the watch (the sequence ends) or it breaks
     /// (<see cref="ApiUnreachableException"/>); an ERROR frame is an <see cref="ApiException"/>, 410 meaning: list anew.

@@ -47,6 +47,29 @@ public sealed class KubernetesClient : IKubernetesClient, IDisposable
     }
 
     /// <inheritdoc/>
+    public async Task<ListMeta> ListPageAsync<T>(string? namespaceName, ListOptions options, Action<T> each, CancellationToken cancellationToken = default)
+        where T : class, IKubernetesResource<T>
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        ArgumentNullException.ThrowIfNull(each);
+        ApiRequest request = new(HttpMethod.Get, ResourcePaths.List(T.Resource, namespaceName, options), default, null, _options.RequestTimeout);
+        using Attempt attempt = await _sender.SendAsync(request, cancellationToken);
+        using PooledBuffer buffer = new(64 * 1024, _options.MaximumAnswerBytes);
+        ListReader<T> reader = new(each);
+        try
+        {
+            await using Stream stream = await attempt.Response!.Content.ReadAsStreamAsync(attempt.Token);
+            while (await FillAsync(attempt, buffer, stream, request) > 0)
+                buffer.Advance(reader.Take(buffer.Unread));
+            return reader.End(buffer.Unread);
+        }
+        catch (JsonException e)
+        {
+            throw new ApiUnreachableException($"{request}: the answer of {_configuration.Server} cannot be read: {e.Message}", e);
+        }
+    }
+
+    /// <inheritdoc/>
     public Task<T> CreateAsync<T>(T value, CancellationToken cancellationToken = default)
         where T : class, IKubernetesResource<T>
     {
