@@ -37,6 +37,9 @@ public sealed class Containerd(HarnessOptions options) : IDisposable
     public async Task StartAsync()
     {
         File.WriteAllText(ConfigurationFile, Configuration());
+        // As wide as a host's: users of a pod's own namespace must come through to its root.
+        Directory.CreateDirectory(Path.Combine(options.Folder, "containerd"),
+            UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute | UnixFileMode.GroupExecute | UnixFileMode.OtherExecute);
         WriteNetwork();
         LinkPlugins();
         await RestartAsync();
