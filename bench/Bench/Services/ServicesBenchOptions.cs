@@ -5,7 +5,7 @@ namespace NodeAgent.Bench.Services;
 /// <summary>How much is measured.</summary>
 internal sealed record ServicesBenchOptions
 {
-    internal const string Usage = "services [--services N] [--endpoints N] [--mode iptables|nftables] [--runs N] [--changes N] [--rest SECONDS] [--json FILE]";
+    internal const string Usage = "services [--services N] [--endpoints N] [--mode iptables|nftables] [--runs N] [--changes N] [--rest SECONDS] [--longest SECONDS] [--json FILE]";
 
     /// <summary>Services.</summary>
     public int Services { get; init; } = 1000;
@@ -24,6 +24,9 @@ internal sealed record ServicesBenchOptions
 
     /// <summary>How long the proxy is watched at rest.</summary>
     public TimeSpan Rest { get; init; } = TimeSpan.FromSeconds(60);
+
+    /// <summary>After this time a proxy is given up: its figure is a lower bound then.</summary>
+    public TimeSpan Longest { get; init; } = TimeSpan.FromMinutes(10);
 
     /// <summary>Where the figures of each run go as JSON, the mode before the file's name; null for nowhere.</summary>
     public string? Json { get; init; }
@@ -44,6 +47,7 @@ internal sealed record ServicesBenchOptions
                 ("--runs", _, true) => options with { Runs = number },
                 ("--changes", _, true) => options with { Changes = number },
                 ("--rest", _, true) => options with { Rest = TimeSpan.FromSeconds(number) },
+                ("--longest", _, true) => options with { Longest = TimeSpan.FromSeconds(number) },
                 _ => null,
             };
         }

@@ -136,7 +136,7 @@ internal sealed partial class ProxyComposition(ProxySettings settings, ILoggerFa
         });
         around.Metrics.Follow([.. families.Select(f => f.State)]);
         nodeInformer.AddHandler(watches.Nodes);
-        var services = new Informer<Service, Service>(api, ProxyWatches.ServiceOptions, ProxyWatches.ServiceProjection, loggers.CreateLogger<Informer<Service>>(), time);
+        var services = new Informer<Service, ServiceState>(api, ProxyWatches.ServiceOptions, ProxyWatches.ServiceProjection, loggers.CreateLogger<Informer<Service>>(), time);
         var slices = new Informer<EndpointSlice, SliceState>(
             api, ProxyWatches.SliceOptions, ProxyWatches.SliceProjection(settings.NodeName), loggers.CreateLogger<Informer<EndpointSlice>>(), time);
         IInformerRegistration first = services.AddHandler(watches.Services), second = slices.AddHandler(watches.Slices);

@@ -69,6 +69,7 @@ public sealed class ProxyMetrics
             "kubeproxy_sync_proxy_rules_iptables_partial_restore_failures_total", "Failures of iptables-restore in passes over changed rules.", "ip_family").With(family);
         proxier.Passed += pass =>
         {
+            Passed(proxier, pass, family);
             if (!pass.Succeeded)
             {
                 failures.Increment();
@@ -76,7 +77,6 @@ public sealed class ProxyMetrics
                 return;
             }
 
-            Passed(proxier, pass, family);
             (int filter, int nat) = proxier.RuleCount;
             rules.With("filter", family).Set(filter);
             rules.With("nat", family).Set(nat);
@@ -95,10 +95,7 @@ public sealed class ProxyMetrics
         {
             cleanup.Increment(pass.CleanupFailed ? 1 : 0);
             failures.Increment(pass.Succeeded ? 0 : 1);
-            if (pass.Succeeded)
-            {
-                Passed(proxier, pass, family);
-            }
+            Passed(proxier, pass, family);
         };
     }
 
@@ -136,6 +133,12 @@ public sealed class ProxyMetrics
     {
         _all.With(family).Observe(pass.Duration.TotalSeconds);
         (pass.Full ? _full : _partial).With(family).Observe(pass.Duration.TotalSeconds);
+        if (!pass.Succeeded)
+        {
+            // Failed passes count in the durations alone, as upstream.
+            return;
+        }
+
         _last.With(family).Set(Now());
         (int @internal, int external) = proxier.Dropped;
         _noLocal.With("internal", family).Set(@internal);

@@ -60,10 +60,12 @@ public sealed class ProxyState(IPFamily family)
     }
 
     /// <summary>A Service came or changed.</summary>
-    public void SetService(Service service)
+    public void SetService(Service service) => SetService(ServiceState.From(service));
+
+    /// <summary>A Service came or changed.</summary>
+    public void SetService(ServiceState service)
     {
-        var name = new ServiceName(service.Metadata.Namespace ?? "", service.Metadata.Name ?? "");
-        ImmutableArray<ServicePort> ports = ServicePortBuilder.Build(service, family);
+        (ServiceName name, ImmutableArray<ServicePort> ports) = (service.Name, service.Of(family));
         lock (_lock)
         {
             if (ports.IsEmpty ? _services.Remove(name) : Store(name, ports))

@@ -23,21 +23,13 @@ public sealed class ProxyWatches(IReadOnlyList<ProxyState> states, Action change
     public static InformerOptions NodeOptions(string node) => new() { FieldSelector = $"metadata.name={node}" };
 
     /// <summary>Keeps of a Service what rules need.</summary>
-    public static InformerProjection<Service, Service> ServiceProjection { get; } = new()
-    {
-        Transform = s => new Service
-        {
-            Metadata = new ObjectMeta { Namespace = s.Metadata.Namespace, Name = s.Metadata.Name, Uid = s.Metadata.Uid, ResourceVersion = s.Metadata.ResourceVersion },
-            Spec = s.Spec,
-            Status = s.Status,
-        },
-    };
+    public static InformerProjection<Service, ServiceState> ServiceProjection { get; } = new() { Transform = ServiceState.From };
 
     /// <summary>Keeps of a slice what rules need.</summary>
     public static InformerProjection<EndpointSlice, SliceState> SliceProjection(string node) => new() { Transform = s => SliceState.From(s, node) };
 
     /// <summary>Handles Services.</summary>
-    public IInformerHandler<Service> Services => new ServiceHandler(states, changed);
+    public IInformerHandler<ServiceState> Services => new ServiceHandler(states, changed);
 
     /// <summary>Handles slices.</summary>
     public IInformerHandler<SliceState> Slices => new SliceHandler(states, changed);
@@ -45,23 +37,23 @@ public sealed class ProxyWatches(IReadOnlyList<ProxyState> states, Action change
     /// <summary>Handles the own Node: only its zone counts.</summary>
     public IInformerHandler<Node> Nodes => new NodeHandler(states, changed);
 
-    private sealed class ServiceHandler(IReadOnlyList<ProxyState> states, Action changed) : IInformerHandler<Service>
+    private sealed class ServiceHandler(IReadOnlyList<ProxyState> states, Action changed) : IInformerHandler<ServiceState>
     {
-        public void Added(Service item, bool initial) => Set(item);
+        public void Added(ServiceState item, bool initial) => Set(item);
 
-        public void Updated(Service previous, Service current) => Set(current);
+        public void Updated(ServiceState previous, ServiceState current) => Set(current);
 
-        public void Deleted(Service last)
+        public void Deleted(ServiceState last)
         {
             foreach (ProxyState state in states)
             {
-                state.RemoveService(new ServiceName(last.Metadata.Namespace ?? "", last.Metadata.Name ?? ""));
+                state.RemoveService(last.Name);
             }
 
             changed();
         }
 
-        private void Set(Service service)
+        private void Set(ServiceState service)
         {
             foreach (ProxyState state in states)
             {

@@ -31,7 +31,7 @@ public interface IIptablesCommands
 /// <param name="backend">"" for the host's choice, "nft" or "legacy" to name one.</param>
 public sealed class IptablesCommands(IPFamily family, TimeSpan timeout, string backend = "") : IIptablesCommands
 {
-    private const int LockWaitSeconds = 5;
+    private const int LockWaitSeconds = 5, LockTries = 12, LockHeld = 4;
     private readonly string _program = (family == IPFamily.IPv4 ? "iptables" : "ip6tables") + (backend.Length > 0 ? "-" + backend : "");
 
     /// <summary>Program and arguments put before each call, e.g. to enter a network namespace.</summary>
@@ -55,19 +55,20 @@ public sealed class IptablesCommands(IPFamily family, TimeSpan timeout, string b
         }
         catch (IptablesException e)
         {
-            return e.ExitCode == 4 ? null : false;
+            return e.ExitCode == LockHeld ? null : false;
         }
     }
 
     /// <summary>True where the family's programs are there and the kernel has their tables.</summary>
+    /// <exception cref="IptablesException">Somebody holds the xtables lock for long: it cannot be told.</exception>
     public async Task<bool> IsSupportedAsync(CancellationToken cancellationToken)
     {
         try
         {
-            await RunAsync($"{_program}", ["-w", $"{LockWaitSeconds}", "-t", "nat", "-S", "POSTROUTING"], null, cancellationToken);
+            await PatientlyAsync(() => RunAsync(_program, ["-w", $"{LockWaitSeconds}", "-t", "nat", "-S", "POSTROUTING"], null, cancellationToken));
             return true;
         }
-        catch (IptablesException)
+        catch (IptablesException e) when (e.ExitCode != LockHeld)
         {
             return false;
         }
@@ -90,12 +91,29 @@ public sealed class IptablesCommands(IPFamily family, TimeSpan timeout, string b
     {
         try
         {
-            await RestoreAsync($"*nat\n:KUBE-PROBE - [0:0]\n-A KUBE-PROBE {rule}\n-F KUBE-PROBE\n-X KUBE-PROBE\nCOMMIT\n", cancellationToken);
+            await PatientlyAsync(() => RestoreAsync($"*nat\n:KUBE-PROBE - [0:0]\n-A KUBE-PROBE {rule}\n-F KUBE-PROBE\n-X KUBE-PROBE\nCOMMIT\n", cancellationToken));
             return true;
         }
-        catch (IptablesException e) when (e.ExitCode != 4)
+        catch (IptablesException e) when (e.ExitCode != LockHeld)
         {
             return false;
+        }
+    }
+
+    /// <summary>What is asked at the start waits for the lock, each try some seconds: without it a family would seem to be missing.</summary>
+    private static async Task PatientlyAsync(Func<Task> ask)
+    {
+        for (int attempt = 1; ; attempt++)
+        {
+            try
+            {
+                await ask();
+                return;
+            }
+            catch (IptablesException e) when (e.ExitCode == LockHeld && attempt < LockTries)
+            {
+                // Somebody else is at work.
+            }
         }
     }
 
@@ -128,7 +146,7 @@ public sealed class IptablesCommands(IPFamily family, TimeSpan timeout, string b
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
         {
             process.Kill(entireProcessTree: true);
-            throw new IptablesException($"{program} did not end within {timeout.TotalSeconds:0} s and was stopped", 4);
+            throw new IptablesException($"{program} did not end within {timeout.TotalSeconds:0} s and was stopped", LockHeld);
         }
     }
 

@@ -117,6 +117,12 @@ public sealed class NftRuleset(NftOptions options)
             }
         }
 
+        if (!observed.Affinity.Any() && !observed.Chains.Any(NftNames.IsServiceChain))
+        {
+            change.Flush.AddRange(_staleChains);
+            return change;
+        }
+
         HashSet<string> chains = [], sets = [];
         foreach (CompiledNftService compiled in _ports.Values.Select(p => NftServiceCompiler.Compile(p, options)))
         {
