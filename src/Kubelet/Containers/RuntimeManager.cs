@@ -105,7 +105,7 @@ public sealed partial class RuntimeManager : IPodRuntime, IDisposable
         {
             _needs.Events.Record(pod, null, "Warning", "FailedCreatePodSandBox", $"Failed to create pod sandbox: {e.Message}");
             pass.Error = $"failed to create pod sandbox: {e.Message}";
-            return pass.Result();
+            return Counted(pod, actions, pass.Result());
         }
 
         foreach (EphemeralContainer e in actions.StartEphemeral)
@@ -129,7 +129,7 @@ public sealed partial class RuntimeManager : IPodRuntime, IDisposable
             await StartAsync(request, c, null, sandbox!, config, ips, pass, cancellationToken);
         }
 
-        return pass.Result();
+        return Counted(pod, actions, pass.Result());
     }
 
     // Logs stay until the pod goes; containers that still run get no time for hooks.
@@ -271,6 +271,7 @@ public sealed partial class RuntimeManager : IPodRuntime, IDisposable
                 return;
             case ImageResult.Present present:
                 await CreateAndStartAsync(request, c, target, sandbox, config, ips, present, last, pass, cancellationToken);
+                CountImages(c, pass);
                 return;
         }
     }

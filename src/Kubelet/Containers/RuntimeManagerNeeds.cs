@@ -41,6 +41,9 @@ public sealed record RuntimeManagerNeeds(
     /// <summary>Ids of pods with a user namespace of their own; null where there can be none.</summary>
     public UserNamespaces? UserNamespaces { get; init; }
 
+    /// <summary>Counts starts; null: nothing is counted.</summary>
+    public PodStartMetrics? Starts { get; init; }
+
     /// <summary>For resizes; null where running containers keep what they were given.</summary>
     public ResizeNeeds? Resize { get; init; }
 }

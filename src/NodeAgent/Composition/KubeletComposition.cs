@@ -158,6 +158,7 @@ internal sealed partial class KubeletComposition : IAsyncDisposable
                 PullRecords = pullRecords,
                 HandlerFeatures = handler => _runtimeState.State.Handlers.FirstOrDefault(h => h.Name == handler)?.Features,
                 UserNamespaces = userNamespaces,
+                Starts = new PodStartMetrics(metrics),
                 Resize = new ResizeNeeds(actuated, podCgroups) { Measured = resizeMetrics.Actuated },
             },
             time, loggers.CreateLogger<RuntimeManager>()));

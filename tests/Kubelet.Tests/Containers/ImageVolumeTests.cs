@@ -51,6 +51,9 @@ public sealed class ImageVolumeTests
         Assert.StartsWith("sha256:", mounts[0][0].Image.Image, StringComparison.Ordinal);
         Assert.Equal(("artifact:1", "b"), (mounts[0][0].Image.UserSpecifiedImage, mounts[0][0].Image.Annotations["a"]));
         Assert.Contains(("Pulling", "Pulling image \"artifact:1\""), f.Events);
+        string[] metrics = f.Metrics.Write().Split('\n');
+        Assert.Contains("kubelet_image_volume_requested_total 2", metrics);
+        Assert.Contains("kubelet_image_volume_mounted_succeed_total 2", metrics);
     }
 
     [Fact]
@@ -93,9 +96,10 @@ public sealed class ImageVolumeTests
     public async Task What_a_runtime_says_that_cannot_mount_images_reaches_the_user()
     {
         await using RuntimeManagerFixture f = await RuntimeManagerFixture.StartAsync();
-        f.Fake.Behaviour.On("CreateContainer", Reaction.Fail(Grpc.StatusCode.Unknown, "failed to mkdir \"\""), times: 1);
+        f.Fake.Behaviour.On("CreateContainer", Reaction.Fail(Grpc.StatusCode.Unknown, "ImageVolumeMountFailed: failed to mkdir \"\""), times: 1);
         PodSyncResult result = await PassAsync(f, Pod("artifact:1", null, With("a")));
         Assert.Equal("CreateContainerError", result.Waiting["a"].Reason);
         Assert.Contains("failed to mkdir \"\"", result.Waiting["a"].Message, StringComparison.Ordinal);
+        Assert.Contains("kubelet_image_volume_mounted_errors_total 1", f.Metrics.Write().Split('\n'));
     }
 }

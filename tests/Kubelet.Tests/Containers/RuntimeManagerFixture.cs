@@ -12,6 +12,7 @@ using NodeAgent.Kubelet.Sandboxes;
 using NodeAgent.Kubelet.Sync;
 using NodeAgent.Kubelet.Tests.Volumes;
 using NodeAgent.Kubelet.Volumes;
+using NodeAgent.Kubernetes.Metrics;
 using NodeAgent.Kubernetes.Objects;
 using NodeAgent.Linux.Mounts;
 using NodeAgent.Linux.Syscalls;
@@ -39,6 +40,7 @@ internal sealed class RuntimeManagerFixture : IPodEventRecorder, IServiceLister,
             new RuntimeManagerNeeds(this, Objects, this, new FakeNodeInfo(), this, Paths, new SubPathBinder(Paths, new Mounter(), _work), _work, (name, _) => Task.FromResult(name), new EnvironmentFiles(_work))
             {
                 HandlerFeatures = _ => Features,
+                Starts = new PodStartMetrics(Metrics),
                 UserNamespaces = UserNamespaces.Load(UserNamespaceRange.Everything(65536), Paths, _work),
             },
             TimeProvider.System, NullLogger<RuntimeManager>.Instance);
@@ -65,6 +67,8 @@ internal sealed class RuntimeManagerFixture : IPodEventRecorder, IServiceLister,
 
     /// <summary>What the runtime's default handler can do.</summary>
     public NodeRuntimeHandlerFeatures? Features { get; set; }
+
+    public MetricsRegistry Metrics { get; } = new();
 
     public FakeObjectStore Objects { get; } = new();
 

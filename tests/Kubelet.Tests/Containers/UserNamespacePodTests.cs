@@ -34,6 +34,9 @@ public sealed class UserNamespacePodTests
         Assert.False(result.Succeeded);
         Assert.Equal(("FailedCreatePodSandBox", "Failed to create pod sandbox: can't set `spec.hostUsers: false`, runtime does not support user namespaces"), Assert.Single(f.Events));
         Assert.Empty(f.Calls("RunPodSandbox", "CreateContainer"));
+        string[] metrics = f.Metrics.Write().Split('\n');
+        Assert.Contains("kubelet_started_user_namespaced_pods_total 1", metrics);
+        Assert.Contains("kubelet_started_user_namespaced_pods_errors_total 1", metrics);
     }
 
     [Fact]
