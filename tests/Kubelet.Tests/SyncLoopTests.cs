@@ -67,7 +67,7 @@ public sealed class SyncLoopTests
     {
         public Task<Pod?> GetAsync(string @namespace, string name, CancellationToken cancellationToken) => Task.FromResult<Pod?>(null);
 
-        public Task<Pod?> PatchStatusAsync(Pod current, PodStatus status, CancellationToken cancellationToken) => Task.FromResult<Pod?>(null);
+        public Task<Pod?> PatchStatusAsync(Pod current, PodStatus status, bool exactly, CancellationToken cancellationToken) => Task.FromResult<Pod?>(null);
 
         public Task DeleteAsync(Pod pod, CancellationToken cancellationToken) => Task.CompletedTask;
     }

@@ -24,7 +24,7 @@ public sealed class ApiPodStatusWriter(IKubernetesClient client, Func<Pod, Pod, 
     }
 
     /// <inheritdoc/>
-    public async Task<Pod?> PatchStatusAsync(Pod current, PodStatus status, CancellationToken cancellationToken)
+    public async Task<Pod?> PatchStatusAsync(Pod current, PodStatus status, bool exactly, CancellationToken cancellationToken)
     {
         // Nothing but the status is to differ: metadata and spec are neither written out nor compared.
         var before = new Pod { Metadata = new ObjectMeta(), Spec = new PodSpec(), Status = current.Status };
@@ -33,7 +33,13 @@ public sealed class ApiPodStatusWriter(IKubernetesClient client, Func<Pod, Pod, 
             return current;
         }
 
-        patch["metadata"] = new JsonObject { ["uid"] = current.Metadata.Uid };
+        var metadata = new JsonObject { ["uid"] = current.Metadata.Uid };
+        if (exactly)
+        {
+            metadata["resourceVersion"] = current.Metadata.ResourceVersion;
+        }
+
+        patch["metadata"] = metadata;
         try
         {
             return await client.PatchAsync<Pod>(
@@ -42,6 +48,10 @@ public sealed class ApiPodStatusWriter(IKubernetesClient client, Func<Pod, Pod, 
         catch (ApiException e) when (e.IsNotFound || (e.IsConflict && e.Message.Contains("uid", StringComparison.OrdinalIgnoreCase)))
         {
             return null;
+        }
+        catch (ApiException e) when (exactly && e.IsConflict)
+        {
+            throw new StalePodException(e.Message, e);
         }
     }
 

@@ -20,12 +20,21 @@ public interface IPodStatusWriter
     /// <summary>The pod as the API server has it now, or null where it has none of that name.</summary>
     Task<Pod?> GetAsync(string @namespace, string name, CancellationToken cancellationToken);
 
-    /// <summary>Patches pods/status from one version to another, the UID as precondition. Returns the pod as written; null where it is gone.</summary>
-    Task<Pod?> PatchStatusAsync(Pod current, PodStatus status, CancellationToken cancellationToken);
+    /// <summary>Patches pods/status from one version to another, the UID as precondition.</summary>
+    /// <param name="current">What the patch begins from.</param>
+    /// <param name="status">What it is to become.</param>
+    /// <param name="exactly">Only where the API server still has that very version of the pod.</param>
+    /// <param name="cancellationToken">Ends the call.</param>
+    /// <returns>The pod as written; null where it is gone.</returns>
+    /// <exception cref="StalePodException">It has another version; only where <paramref name="exactly"/> is asked for.</exception>
+    Task<Pod?> PatchStatusAsync(Pod current, PodStatus status, bool exactly, CancellationToken cancellationToken);
 
     /// <summary>Deletes the object with grace 0 and the UID as precondition. Gone already is success.</summary>
     Task DeleteAsync(Pod pod, CancellationToken cancellationToken);
 }
+
+/// <summary>The API server has another version of the pod than the one a write began from.</summary>
+public sealed class StalePodException(string message, Exception inner) : Exception(message, inner);
 
 /// <summary>
 /// Holds the newest status of each pod and brings it to the API server: each change once, promptly, versioned, several pods side
@@ -89,6 +98,7 @@ public sealed partial class StatusManager(
         private readonly Lock _lock = new();
         private readonly ITimer _retry;
         private Pod? _pod;
+        private Pod? _answer;
         private long _version;
         private long _written;
         private bool _final;
@@ -141,6 +151,11 @@ public sealed partial class StatusManager(
             lock (_lock)
             {
                 _pod = pod;
+                if (ReferenceEquals(PodVersion.Newer(pod, _answer), pod))
+                {
+                    _answer = null;
+                }
+
                 // A write that is under way may have found no mirror pod yet.
                 bool underWay = _running && !pod.IsStatic;
                 if (Status is null || underWay || (!pod.IsStatic && _written < _version) || PodStatusMerge.Agrees(pod.Status, Status))
@@ -194,6 +209,7 @@ public sealed partial class StatusManager(
             while (true)
             {
                 Pod pod;
+                Pod? answer;
                 PodStatus? status;
                 long version;
                 bool finish;
@@ -205,14 +221,15 @@ public sealed partial class StatusManager(
                         return;
                     }
 
-                    (pod, status, version, finish) = (_pod!, Status, _version, _finish);
+                    (pod, answer, status, version, finish) = (_pod!, _answer, Status, _version, _finish);
                 }
 
                 try
                 {
-                    bool gone = await _owner.WriteAsync(pod, status, finish, _owner.Stopped);
+                    (bool gone, answer) = await _owner.WriteAsync(pod, answer, status, finish, _owner.Stopped);
                     lock (_lock)
                     {
+                        _answer = answer;
                         _written = gone ? long.MaxValue : Math.Max(_written, version);
                         _deleted |= gone;
                         _failures = 0;
@@ -251,42 +268,30 @@ public sealed partial class StatusManager(
 
     private CancellationToken Stopped => stop;
 
-    /// <summary>Writes one version; true where the pod is gone from the API server.</summary>
-    private async Task<bool> WriteAsync(Pod pod, PodStatus? status, bool finish, CancellationToken cancellationToken)
+    /// <summary>Writes one version: whether the pod is gone from the API server, and its object as that write left it where there was one.</summary>
+    private async Task<(bool Gone, Pod? Answer)> WriteAsync(Pod pod, Pod? answer, PodStatus? status, bool finish, CancellationToken cancellationToken)
     {
         Pod? target = pod.IsStatic ? pods.MirrorOf(pod) : pod;
         if (target is null)
         {
-            return false;
+            return (false, null);
         }
 
         if (!pod.IsStatic && pods.Get(pod.Uid) is null)
         {
             // It left the API server: nobody is there to read its status any more.
-            return true;
+            return (true, null);
         }
 
         await _writes.WaitAsync(cancellationToken);
         try
         {
-            Pod? current = await writer.GetAsync(target.Metadata.Namespace ?? "", target.Metadata.Name ?? "", cancellationToken);
-            if (current is null || current.Uid != target.Uid)
+            Pod known = PodVersion.Newer(pods.Get(pod.Uid) is { IsStatic: false } newest ? newest : target, answer);
+            Pod? current = status is null ? known : await SendAsync(known, status, pod.Uid, cancellationToken);
+            if (current is null)
             {
                 // A static pod outlives its mirror: the next one gets the status.
-                return !pod.IsStatic;
-            }
-
-            if (status is not null)
-            {
-                PodStatus merged = PodStatusMerge.Merge(current, status, couldHaveRunningContainers(pod.Uid));
-                if (!PodStatusMerge.Same(current.Status, merged))
-                {
-                    current = await writer.PatchStatusAsync(current, merged, cancellationToken);
-                    if (current is null)
-                    {
-                        return !pod.IsStatic;
-                    }
-                }
+                return (!pod.IsStatic, null);
             }
 
             if (finish && !pod.IsStatic && current.Metadata.DeletionTimestamp is not null)
@@ -297,14 +302,48 @@ public sealed partial class StatusManager(
                 }
 
                 await writer.DeleteAsync(current, cancellationToken);
-                return true;
+                return (true, null);
             }
 
-            return false;
+            return (false, current);
         }
         finally
         {
             _writes.Release();
         }
+    }
+
+    /// <summary>
+    /// Sends what differs from the newest version known here, which the API server takes only where it has no newer one; else it is
+    /// read. Returns the pod as it stands there now; null where it is gone.
+    /// </summary>
+    private async Task<Pod?> SendAsync(Pod known, PodStatus status, PodUid uid, CancellationToken cancellationToken)
+    {
+        PodStatus merged = PodStatusMerge.Merge(known, status, couldHaveRunningContainers(uid));
+        if (PodStatusMerge.Same(known.Status, merged))
+        {
+            return known;
+        }
+
+        if (known.Metadata.ResourceVersion is { Length: > 0 })
+        {
+            try
+            {
+                return await writer.PatchStatusAsync(known, merged, exactly: true, cancellationToken);
+            }
+            catch (StalePodException)
+            {
+                // Somebody wrote it since: what counts is what is there.
+            }
+        }
+
+        Pod? current = await writer.GetAsync(known.Metadata.Namespace ?? "", known.Metadata.Name ?? "", cancellationToken);
+        if (current is null || current.Uid != known.Uid)
+        {
+            return null;
+        }
+
+        merged = PodStatusMerge.Merge(current, status, couldHaveRunningContainers(uid));
+        return PodStatusMerge.Same(current.Status, merged) ? current : await writer.PatchStatusAsync(current, merged, exactly: false, cancellationToken);
     }
 }

@@ -12,7 +12,7 @@ internal sealed class NoApiServer : IPodStatusWriter
 {
     public Task<Pod?> GetAsync(string @namespace, string name, CancellationToken cancellationToken) => Task.FromResult<Pod?>(null);
 
-    public Task<Pod?> PatchStatusAsync(Pod current, PodStatus status, CancellationToken cancellationToken) => Task.FromResult<Pod?>(null);
+    public Task<Pod?> PatchStatusAsync(Pod current, PodStatus status, bool exactly, CancellationToken cancellationToken) => Task.FromResult<Pod?>(null);
 
     public Task DeleteAsync(Pod pod, CancellationToken cancellationToken) => Task.CompletedTask;
 }

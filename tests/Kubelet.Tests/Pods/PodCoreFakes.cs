@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Collections.Immutable;
+using System.Globalization;
 using NodeAgent.Kubelet.Pods;
 using NodeAgent.Kubelet.Probes;
 using NodeAgent.Kubelet.Resources;
@@ -18,9 +19,11 @@ internal sealed class ApiPods(TimeProvider time) : IPodStatusWriter
     private readonly Lock _lock = new();
     private readonly Dictionary<string, Pod> _pods = [];
     private readonly Dictionary<string, List<string>> _phases = [];
+    private long _version;
 
     public Action<PodUpdateKind, Pod>? Changed { get; set; }
     public bool Away { get; set; }
+    public int Calls { get; private set; }
     public int Reads { get; private set; }
     public int Patches { get; private set; }
 
@@ -56,6 +59,7 @@ internal sealed class ApiPods(TimeProvider time) : IPodStatusWriter
     {
         lock (_lock)
         {
+            pod = pod with { Metadata = pod.Metadata with { ResourceVersion = (++_version).ToString(CultureInfo.InvariantCulture) } };
             _pods[pod.Metadata.Name!] = pod;
             Changed?.Invoke(PodUpdateKind.Update, pod);
         }
@@ -87,15 +91,17 @@ internal sealed class ApiPods(TimeProvider time) : IPodStatusWriter
     {
         lock (_lock)
         {
+            Calls++;
             Reads++;
             return Away ? throw new HttpRequestException("connection refused") : Task.FromResult(_pods.GetValueOrDefault(name));
         }
     }
 
-    public Task<Pod?> PatchStatusAsync(Pod current, PodStatus status, CancellationToken cancellationToken)
+    public Task<Pod?> PatchStatusAsync(Pod current, PodStatus status, bool exactly, CancellationToken cancellationToken)
     {
         lock (_lock)
         {
+            Calls++;
             if (Away)
             {
                 throw new HttpRequestException("connection refused");
@@ -107,11 +113,16 @@ internal sealed class ApiPods(TimeProvider time) : IPodStatusWriter
                 return Task.FromResult<Pod?>(null);
             }
 
+            if (exactly && known.Metadata.ResourceVersion != current.Metadata.ResourceVersion)
+            {
+                throw new StalePodException("the object has been modified", new InvalidOperationException());
+            }
+
             Patches++;
             (_phases.TryGetValue(known.Metadata.Name!, out List<string>? phases) ? phases : _phases[known.Metadata.Name!] = []).Add(status.Phase ?? "");
             Pod next = known with { Status = status };
             Put(next);
-            return Task.FromResult<Pod?>(next);
+            return Task.FromResult<Pod?>(_pods[known.Metadata.Name!]);
         }
     }
 

@@ -89,7 +89,7 @@ public sealed class MirrorStatusTests : IDisposable
 
         public Task<Pod?> GetAsync(string @namespace, string name, CancellationToken cancellationToken) => Task.FromResult(Current);
 
-        public Task<Pod?> PatchStatusAsync(Pod current, PodStatus status, CancellationToken cancellationToken)
+        public Task<Pod?> PatchStatusAsync(Pod current, PodStatus status, bool exactly, CancellationToken cancellationToken)
         {
             if (Current is not { } there || there.Metadata.Uid != current.Metadata.Uid)
             {

@@ -88,7 +88,7 @@ public sealed class HeldBackPhaseTests : IDisposable
             return Task.FromResult(Current);
         }
 
-        public Task<Pod?> PatchStatusAsync(Pod current, PodStatus status, CancellationToken cancellationToken) => Task.FromResult<Pod?>(Current = current with { Status = status });
+        public Task<Pod?> PatchStatusAsync(Pod current, PodStatus status, bool exactly, CancellationToken cancellationToken) => Task.FromResult<Pod?>(Current = current with { Status = status });
 
         public Task DeleteAsync(Pod pod, CancellationToken cancellationToken) => Task.CompletedTask;
     }
