@@ -97,8 +97,7 @@ internal sealed class EmptyDirPlugin(VolumeHost host, INodeInfo node) : IVolumeP
     private static bool MountOnce(VolumeHost host, PodUid uid, string escapedPlugin, string volume, string fileSystem, Action mount)
     {
         string path = host.Paths.PodVolume(uid, escapedPlugin, Segments.Checked(volume, "spec.volumes[].name"));
-        // Where there is no folder nothing is mounted: the mount table, which grows with every pod, is not read for a new volume.
-        if (FileAt.Status(path, followLinks: false) is not null && host.Mounter.List(path).Any(m => m.MountPoint == path && m.FileSystem == fileSystem))
+        if (host.Mounter.IsMounted(path, fileSystem))
         {
             return false;
         }

@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using NodeAgent.Linux.Files;
 using NodeAgent.Linux.Syscalls;
 
 namespace NodeAgent.Linux.Mounts;
@@ -19,6 +20,11 @@ public interface IMounter
 
     /// <summary>The mounts at a folder or below.</summary>
     IReadOnlyList<MountEntry> List(string below);
+
+    /// <summary>Whether a file system of its own (tmpfs, hugetlbfs) is mounted at a folder.</summary>
+    /// <param name="path">The folder; one that is missing has nothing mounted.</param>
+    /// <param name="fileSystem">Its type as the mount table names it.</param>
+    bool IsMounted(string path, string fileSystem);
 }
 
 /// <summary>The kernel's mounts.</summary>
@@ -55,6 +61,30 @@ public sealed class Mounter : IMounter
             throw new LinuxException("umount", target, errno);
         }
     }
+
+    /// <inheritdoc/>
+    public bool IsMounted(string path, string fileSystem)
+    {
+        if (FileAt.Status(path, followLinks: false) is not { Kind: FileKind.Directory } folder)
+        {
+            return false;
+        }
+
+        // A file system mounted here has a device of its own; only where that leaves a doubt is the mount table read, which grows with every pod.
+        if (Path.GetDirectoryName(path) is { } above && FileAt.Status(above, followLinks: true) is { } parent && parent.Device == folder.Device)
+        {
+            return false;
+        }
+
+        return FileAt.FileSystem(path).Type == MagicOf(fileSystem) || List(path).Any(m => m.MountPoint == path && m.FileSystem == fileSystem);
+    }
+
+    private static long MagicOf(string fileSystem) => fileSystem switch
+    {
+        "tmpfs" => 0x01021994,
+        "hugetlbfs" => 0x958458F6,
+        _ => -1,
+    };
 
     /// <inheritdoc/>
     public IReadOnlyList<MountEntry> List(string below) => MountTable.Read(below);

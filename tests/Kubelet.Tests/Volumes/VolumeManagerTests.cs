@@ -329,6 +329,8 @@ public sealed class VolumeManagerTests : IDisposable
 
         public IReadOnlyList<MountEntry> List(string below) => [];
 
+        public bool IsMounted(string path, string fileSystem) => false;
+
         public void Dispose() => _thaw.Set();
     }
 }

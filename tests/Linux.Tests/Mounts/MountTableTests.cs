@@ -41,9 +41,13 @@ public sealed class MountTableTests
         Assert.Contains(MountTable.Read(), m => m.MountPoint == "/");
         string point = Directory.CreateTempSubdirectory("na mount ").FullName;
         var mounter = new Mounter();
+        Assert.False(mounter.IsMounted(point, "tmpfs"));
         mounter.Mount("tmpfs", point, "tmpfs", "size=64k");
         try
         {
+            Assert.True(mounter.IsMounted(point, "tmpfs"));
+            Assert.False(mounter.IsMounted(point, "hugetlbfs"));
+            Assert.False(mounter.IsMounted(Directory.CreateDirectory(Path.Combine(point, "inside")).FullName, "tmpfs"));
             Assert.Equal("tmpfs", Assert.Single(mounter.List(point)).FileSystem);
             Assert.InRange(FileAt.FileSystem(point).TotalBytes, 1ul, 64ul * 1024);
         }
@@ -53,8 +57,10 @@ public sealed class MountTableTests
         }
 
         Assert.Empty(mounter.List(point));
+        Assert.False(mounter.IsMounted(point, "tmpfs"));
         mounter.Unmount(point, lazy: false);
         TreeRemover.Remove(point);
         mounter.Unmount(point, lazy: false);
+        Assert.False(mounter.IsMounted(point, "tmpfs"));
     }
 }
