@@ -141,7 +141,7 @@ public sealed partial class ContainerEventSource(CriConnection connection, TimeP
     private static SubscribeRequest Filter()
     {
         var request = new SubscribeRequest();
-        foreach (string topic in (string[])["/tasks/create", "/tasks/start", "/tasks/exit", "/tasks/delete", "/tasks/oom"])
+        foreach (string topic in (string[])["/tasks/start", "/tasks/exit", "/tasks/delete", "/tasks/oom"])
             request.Filters.Add($"topic==\"{topic}\",namespace=={EventMapping.KubernetesNamespace}");
         return request;
     }

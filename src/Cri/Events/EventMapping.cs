@@ -30,8 +30,8 @@ internal static class EventMapping
         {
             "/tasks/create" => CriEventKind.Created,
             "/tasks/start" => CriEventKind.Started,
-            "/tasks/exit" => CriEventKind.Stopped,
-            "/tasks/delete" => CriEventKind.Deleted,
+            // A task that is deleted was the container's process: the container stays until it is removed.
+            "/tasks/exit" or "/tasks/delete" => CriEventKind.Stopped,
             "/tasks/oom" => CriEventKind.OutOfMemory,
             _ => null,
         };

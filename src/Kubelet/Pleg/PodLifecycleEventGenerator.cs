@@ -25,6 +25,9 @@ public sealed partial class PodLifecycleEventGenerator(
 {
     private static readonly TimeSpan[] LookAgainAfter = [TimeSpan.FromMilliseconds(50), TimeSpan.FromMilliseconds(200), TimeSpan.FromMilliseconds(800)];
 
+    // An event of something that is not known yet is mostly of a start under way, which looks for itself when it is done.
+    private static readonly TimeSpan BetweenAskedRelists = TimeSpan.FromSeconds(1);
+
     private const int ReadsAtOnce = 8;
     private static readonly TimeSpan PodLimit = TimeSpan.FromSeconds(10);
 
@@ -33,6 +36,7 @@ public sealed partial class PodLifecycleEventGenerator(
     private readonly TaskCompletionSource _first = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private long _lastFull = time.GetTimestamp();
     private volatile bool _eventsConnected;
+    private volatile bool _atOnce;
     private string? _lastError;
 
     /// <summary>Raised when an observation of a pod changed; handlers must not block.</summary>
@@ -60,6 +64,7 @@ public sealed partial class PodLifecycleEventGenerator(
     public void SetEventsConnected(bool connected)
     {
         _eventsConnected = connected;
+        _atOnce = true;
         _fullNow.Release();
     }
 
@@ -71,6 +76,8 @@ public sealed partial class PodLifecycleEventGenerator(
     {
         while (!cancellationToken.IsCancellationRequested)
         {
+            _atOnce = false;
+            long began = time.GetTimestamp();
             await FullRelistAsync(cancellationToken);
             TimeSpan period = _eventsConnected && _first.Task.IsCompleted ? options.WithEvents : options.WithoutEvents;
             using var wake = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
@@ -79,6 +86,11 @@ public sealed partial class PodLifecycleEventGenerator(
             await Task.WhenAny(tick, asked);
             await wake.CancelAsync();
             await Task.WhenAll(tick, asked).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            if (!_atOnce && BetweenAskedRelists - time.GetElapsedTime(began) is var rest && rest > TimeSpan.Zero)
+            {
+                await Task.Delay(rest, time, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            }
+
             while (_fullNow.CurrentCount > 0 && _fullNow.Wait(0, CancellationToken.None))
             {
             }
@@ -98,13 +110,21 @@ public sealed partial class PodLifecycleEventGenerator(
         }
     }
 
-    /// <summary>Looks at what an event names, again after 50, 200 and 800 ms while the status does not bear the event out.</summary>
+    /// <summary>
+    /// Looks at what an event names, again after 50, 200 and 800 ms while the status does not bear the event out; not at all where
+    /// what is known bears it out already, which is so for most of what we do ourselves.
+    /// </summary>
     public async Task HandleEventAsync(RuntimeEvent e, CancellationToken cancellationToken)
     {
         PodRef? pod = Locate(e);
         if (pod is null)
         {
             RequestFullRelist();
+            return;
+        }
+
+        if (PodListingDiff.IsKnown(cache.Get(pod.Value.Uid), e))
+        {
             return;
         }
 

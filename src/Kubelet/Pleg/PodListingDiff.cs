@@ -53,6 +53,17 @@ internal static class PodListingDiff
         return true;
     }
 
+    /// <summary>Whether an earlier observation shows what an event tells of: states only move forward, so there is nothing new to see.</summary>
+    public static bool IsKnown(RuntimePodStatus? status, RuntimeEvent e) => e.Kind switch
+    {
+        RuntimeEventKind.Created or RuntimeEventKind.Started =>
+            status?.Containers.FirstOrDefault(c => c.Id.Id == e.Id) is { State: RuntimeContainerState.Running or RuntimeContainerState.Exited }
+            || status?.Sandboxes.FirstOrDefault(s => s.Id == e.Id) is not null,
+        RuntimeEventKind.Stopped => status?.Containers.FirstOrDefault(c => c.Id.Id == e.Id) is { State: RuntimeContainerState.Exited }
+            || status?.Sandboxes.FirstOrDefault(s => s.Id == e.Id) is { State: RuntimeSandboxState.NotReady },
+        _ => false,
+    };
+
     /// <summary>Whether the observation bears out what an event said; an event that is not yet borne out is looked at again.</summary>
     public static bool Confirms(RuntimePodStatus? status, RuntimeEvent e) => e.Kind switch
     {

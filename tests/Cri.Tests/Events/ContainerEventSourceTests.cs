@@ -88,6 +88,18 @@ public sealed class ContainerEventSourceTests
         Assert.Null(EventMapping.From(envelope));
     }
 
+    [Fact]
+    public void That_a_task_is_deleted_says_that_its_container_does_not_run_and_no_more()
+    {
+        var envelope = new Containerd.V1.Envelope
+        {
+            Namespace = "k8s.io",
+            Topic = "/tasks/delete",
+            Event = new Google.Protobuf.WellKnownTypes.Any { Value = Google.Protobuf.MessageExtensions.ToByteString(new Containerd.V1.TaskNotice { ContainerId = "c" }) },
+        };
+        Assert.Equal((CriEventKind.Stopped, "c"), (EventMapping.From(envelope)!.Kind, EventMapping.From(envelope)!.Id));
+    }
+
     private static IAsyncEnumerator<CriEvent> Watch(RuntimeFixture f) =>
         new ContainerEventSource(f.Connection, TimeProvider.System, NullLogger<ContainerEventSource>.Instance).WatchAsync(default).GetAsyncEnumerator();
 
