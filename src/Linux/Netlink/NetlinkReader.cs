@@ -78,6 +78,15 @@ public ref struct NetlinkAttributes
     /// <summary>A 32-bit number in network order.</summary>
     public readonly uint UInt32 => BinaryPrimitives.ReadUInt32BigEndian(Value);
 
+    /// <summary>A 16-bit number in network order.</summary>
+    public readonly ushort UInt16 => BinaryPrimitives.ReadUInt16BigEndian(Value);
+
+    /// <summary>A 16-bit number in the host's order.</summary>
+    public readonly ushort HostUInt16 => BinaryPrimitives.ReadUInt16LittleEndian(Value);
+
+    /// <summary>A 32-bit number in the host's order.</summary>
+    public readonly uint HostUInt32 => BinaryPrimitives.ReadUInt32LittleEndian(Value);
+
     /// <summary>A 64-bit number in network order.</summary>
     public readonly ulong UInt64 => BinaryPrimitives.ReadUInt64BigEndian(Value);
 

@@ -5,16 +5,33 @@ using NodeAgent.Linux.Syscalls;
 
 namespace NodeAgent.Linux.Netlink;
 
+/// <summary>What a netlink socket speaks to. Source: linux/netlink.h.</summary>
+public enum NetlinkProtocol
+{
+    /// <summary>Links, addresses, routes.</summary>
+    Route = 0,
+    /// <summary>The netfilter subsystems: nf_tables, conntrack, ipset.</summary>
+    Netfilter = 12,
+    /// <summary>Families that are found by name, as IPVS is.</summary>
+    Generic = 16,
+}
+
+/// <summary>A request without its attributes.</summary>
+/// <param name="Type">Message type, with its subsystem.</param>
+/// <param name="Header">The subsystem's own header, which stands before the attributes.</param>
+/// <param name="Flags">NLM_F_ flags besides those for an acknowledgement or a dump.</param>
+public readonly record struct NetlinkRequest(int Type, byte[] Header, int Flags = 0);
+
 /// <summary>Receives one message of a dump or an answer.</summary>
 public delegate void NetlinkReceiver(NetlinkMessage message);
 
 /// <summary>
-/// A netlink socket to the netfilter subsystems. It belongs to the network namespace of the thread that opens it. Answers to requests
+/// A netlink socket, to the netfilter subsystems where nothing else is said. It belongs to the network namespace of the thread that opens it. Answers to requests
 /// are queued by the kernel before the sending call returns, so nothing here waits for long. One thread at a time.
 /// </summary>
 public sealed partial class NetlinkSocket : IDisposable
 {
-    private const int Netlink = 16, Raw = 3, CloseOnExec = 0x80000, NetfilterProtocol = 12;
+    private const int Netlink = 16, Raw = 3, CloseOnExec = 0x80000;
     private const int SolSocket = 1, SndBufForce = 32, RcvBufForce = 33, SndBuf = 7, RcvBuf = 8, SolNetlink = 270, AddMembership = 1, CapAck = 10, ExtAck = 11;
     private const int DontWait = 0x40, Truncate = 0x20;
     private const int TypeError = 2, TypeDone = 3, TypeOverrun = 4;
@@ -36,13 +53,14 @@ public sealed partial class NetlinkSocket : IDisposable
     /// <summary>Opens a socket.</summary>
     /// <param name="receiveBuffer">Bytes the kernel may queue for us.</param>
     /// <param name="sendBuffer">Bytes one message or batch may have.</param>
-    /// <exception cref="NetlinkException">The kernel has no netfilter netlink, or we may not use it.</exception>
-    public static NetlinkSocket Open(int receiveBuffer = 8 << 20, int sendBuffer = 32 << 20)
+    /// <param name="protocol">What is spoken to.</param>
+    /// <exception cref="NetlinkException">The kernel has no such netlink protocol, or we may not use it.</exception>
+    public static NetlinkSocket Open(int receiveBuffer = 8 << 20, int sendBuffer = 32 << 20, NetlinkProtocol protocol = NetlinkProtocol.Netfilter)
     {
-        SafeFileHandle handle = SocketCall(Netlink, Raw | CloseOnExec, NetfilterProtocol);
+        SafeFileHandle handle = SocketCall(Netlink, Raw | CloseOnExec, (int)protocol);
         if (handle.IsInvalid)
         {
-            throw Failure("netlink socket of netfilter");
+            throw Failure($"netlink socket of {protocol}");
         }
 
         var socket = new NetlinkSocket(handle);
@@ -125,14 +143,23 @@ public sealed partial class NetlinkSocket : IDisposable
     /// <param name="receive">Called for each message; for a dump possibly again from its beginning, see <paramref name="begin"/>.</param>
     /// <param name="begin">For a dump: called before each attempt, since a dump that a change interrupted is made again. Null: no dump.</param>
     /// <exception cref="NetlinkException">The kernel's refusal, e.g. ENOENT; EINTR where changes interrupt every attempt.</exception>
-    public void Request(Action<NetlinkWriter> write, int type, byte family, NetlinkReceiver receive, Action? begin)
+    public void Request(Action<NetlinkWriter> write, int type, byte family, NetlinkReceiver receive, Action? begin) =>
+        Request(new NetlinkRequest(type, [family, 0, 0, 0]), write, receive, begin);
+
+    /// <summary>The same for any subsystem.</summary>
+    /// <param name="request">What is asked.</param>
+    /// <param name="write">Writes the request's attributes.</param>
+    /// <param name="receive">Called for each message of the answer.</param>
+    /// <param name="begin">For a dump: called before each attempt. Null: no dump.</param>
+    /// <exception cref="NetlinkException">The kernel's refusal, or EINTR where changes interrupt every attempt.</exception>
+    public void Request(NetlinkRequest request, Action<NetlinkWriter> write, NetlinkReceiver receive, Action? begin = null)
     {
         var writer = new NetlinkWriter(256);
         for (int attempt = 0; attempt < DumpAttempts; attempt++)
         {
             writer.Clear();
             uint sequence = NextSequence;
-            writer.BeginNetfilter(type, begin is null ? NetlinkFlags.Acknowledge : NetlinkFlags.Dump, sequence, family);
+            writer.Begin(request.Type, request.Flags | (begin is null ? NetlinkFlags.Acknowledge : NetlinkFlags.Dump), sequence, request.Header);
             write(writer);
             writer.End();
             begin?.Invoke();

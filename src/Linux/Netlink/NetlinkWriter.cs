@@ -47,6 +47,21 @@ public sealed class NetlinkWriter
         BinaryPrimitives.WriteUInt16BigEndian(head[18..], resource);
     }
 
+    /// <summary>Begins a message with the header of any subsystem behind the general one.</summary>
+    /// <param name="type">Message type.</param>
+    /// <param name="flags">NLM_F_ flags; NLM_F_REQUEST is added.</param>
+    /// <param name="sequence">Sequence number, by which the answer is known.</param>
+    /// <param name="header">The subsystem's header; a multiple of four bytes.</param>
+    public void Begin(int type, int flags, uint sequence, ReadOnlySpan<byte> header)
+    {
+        _message = Length;
+        Span<byte> head = Take(HeaderSize + header.Length);
+        BinaryPrimitives.WriteUInt16LittleEndian(head[4..], (ushort)type);
+        BinaryPrimitives.WriteUInt16LittleEndian(head[6..], (ushort)(flags | NetlinkFlags.Request));
+        BinaryPrimitives.WriteUInt32LittleEndian(head[8..], sequence);
+        header.CopyTo(head[HeaderSize..]);
+    }
+
     /// <summary>Closes the message.</summary>
     public void End()
     {
@@ -74,6 +89,18 @@ public sealed class NetlinkWriter
 
     /// <summary>An attribute of bytes.</summary>
     public void Bytes(int type, ReadOnlySpan<byte> value) => value.CopyTo(Attribute(type, value.Length));
+
+    /// <summary>An attribute of one byte.</summary>
+    public void UInt8(int type, byte value) => Attribute(type, 1)[0] = value;
+
+    /// <summary>An attribute of one 16-bit number in network order.</summary>
+    public void UInt16(int type, ushort value) => BinaryPrimitives.WriteUInt16BigEndian(Attribute(type, 2), value);
+
+    /// <summary>An attribute of one 16-bit number in the host's order.</summary>
+    public void HostUInt16(int type, ushort value) => BinaryPrimitives.WriteUInt16LittleEndian(Attribute(type, 2), value);
+
+    /// <summary>An attribute of one 32-bit number in the host's order.</summary>
+    public void HostUInt32(int type, uint value) => BinaryPrimitives.WriteUInt32LittleEndian(Attribute(type, 4), value);
 
     /// <summary>An attribute of one 32-bit number in network order.</summary>
     public void UInt32(int type, uint value) => BinaryPrimitives.WriteUInt32BigEndian(Attribute(type, 4), value);

@@ -50,6 +50,12 @@ public static class Errno
     public const int EISDIR = 21;
     /// <summary>Invalid argument; umount: not a mount point.</summary>
     public const int EINVAL = 22;
+    /// <summary>No such process; for IPVS: no such virtual server.</summary>
+    public const int ESRCH = 3;
+    /// <summary>No such device.</summary>
+    public const int ENODEV = 19;
+    /// <summary>Address not available.</summary>
+    public const int EADDRNOTAVAIL = 99;
     /// <summary>No space left on device.</summary>
     public const int ENOSPC = 28;
     /// <summary>Read-only file system.</summary>

@@ -3,6 +3,7 @@ using Microsoft.Extensions.Logging;
 using NodeAgent.Linux.Netlink;
 using NodeAgent.Proxy.Configuration;
 using NodeAgent.Proxy.Kernel.Iptables;
+using NodeAgent.Proxy.Kernel.Ipvs;
 using NodeAgent.Proxy.Kernel.Nftables;
 using NodeAgent.Proxy.LocalTraffic;
 using NodeAgent.Proxy.Nodes;
@@ -148,12 +149,13 @@ internal sealed class NftablesBackend : ProxyBackend
         {
             if (await iptables.IsSupportedAsync(cancellationToken))
             {
+                await IpvsCleanup.RunAsync(iptables, _proxier.Family, TimeProvider.System, cancellationToken);
                 await IptablesCleanup.RunAsync(iptables, _proxier.Family, cancellationToken);
             }
         }
-        catch (IptablesException)
+        catch (Exception e) when (e is IptablesException or NetlinkException)
         {
-            // Without the programs there are no rules of theirs.
+            // Without the programs there are no rules of theirs, and what the kernel keeps harms nobody.
         }
     }
 

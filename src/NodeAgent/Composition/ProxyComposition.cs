@@ -7,9 +7,11 @@ using NodeAgent.Kubernetes.Objects;
 using NodeAgent.Kubernetes.Rest;
 using NodeAgent.Linux.Netlink;
 using NodeAgent.Linux.Network;
+using NodeAgent.Linux.Procfs;
 using NodeAgent.Proxy.Configuration;
 using NodeAgent.Proxy.Health;
 using NodeAgent.Proxy.Kernel.Iptables;
+using NodeAgent.Proxy.Kernel.Ipvs;
 using NodeAgent.Proxy.Kernel.Nftables;
 using NodeAgent.Proxy.Kernel.Sysctls;
 using NodeAgent.Proxy.LocalTraffic;
@@ -77,7 +79,7 @@ internal sealed partial class ProxyComposition(ProxySettings settings, ILoggerFa
         }
     }
 
-    /// <summary>--cleanup: takes the rules of every mode away. What ipvs mode left needs that mode's programs.</summary>
+    /// <summary>--cleanup: takes the rules of every mode away.</summary>
     /// <exception cref="IptablesException">The iptables rules could not be removed.</exception>
     /// <exception cref="NetlinkException">The nftables rules could not be removed.</exception>
     public static async Task CleanupAsync(CancellationToken cancellationToken)
@@ -91,7 +93,10 @@ internal sealed partial class ProxyComposition(ProxySettings settings, ILoggerFa
             }
 
             var iptables = new IptablesCommands(family, IptablesLimit);
-            if (await iptables.IsSupportedAsync(cancellationToken))
+            bool supported = await iptables.IsSupportedAsync(cancellationToken);
+            // First the mode whose chains use those of the other.
+            await IpvsCleanup.RunAsync(supported ? iptables : null, family, TimeProvider.System, cancellationToken);
+            if (supported)
             {
                 await IptablesCleanup.RunAsync(iptables, family, cancellationToken);
             }
@@ -141,6 +146,13 @@ internal sealed partial class ProxyComposition(ProxySettings settings, ILoggerFa
             api, ProxyWatches.SliceOptions, ProxyWatches.SliceProjection(settings.NodeName), loggers.CreateLogger<Informer<EndpointSlice>>(), time);
         IInformerRegistration first = services.AddHandler(watches.Services), second = slices.AddHandler(watches.Slices);
         around.Events.Record(NodeReference, EventTypes.Normal, "Starting", "", "StartKubeProxy");
+        if (IsIpvs)
+        {
+            const string deprecated = "ipvs mode is deprecated and will go in a later release of Kubernetes; use mode nftables";
+            LogDeprecated(deprecated);
+            around.Events.Record(NodeReference, EventTypes.Warning, "IPVSDeprecation", deprecated, "StartKubeProxy");
+        }
+
         List<Task> running = [services.RunAsync(cancellationToken), slices.RunAsync(cancellationToken), FailOnNewPodCidrsAsync(nodeInformer, node, cancellationToken)];
         if (IsNftables)
         {
@@ -155,6 +167,8 @@ internal sealed partial class ProxyComposition(ProxySettings settings, ILoggerFa
         running.AddRange(families.Select(f => f.RunAsync(cancellationToken)));
         await await Task.WhenAny(running);
     }
+
+    private bool IsIpvs => settings.Configuration.Mode == "ipvs";
 
     private bool IsNftables => settings.Configuration.Mode == "nftables";
 
@@ -222,6 +236,11 @@ internal sealed partial class ProxyComposition(ProxySettings settings, ILoggerFa
 
         var iptables = new IptablesCommands(state.Family, IptablesLimit);
         IptablesAbilities abilities = await iptables.ProbeAsync(cancellationToken);
+        if (IsIpvs)
+        {
+            return new IpvsBackend(state, await OpenIpvsAsync(state.Family, cancellationToken), iptables, abilities, node, around);
+        }
+
         if (!abilities.Statistic)
         {
             throw new InvalidOperationException($"the kernel lacks the iptables match \"statistic\" for {state.Family}; load the module xt_statistic");
@@ -233,6 +252,48 @@ internal sealed partial class ProxyComposition(ProxySettings settings, ILoggerFa
         }
 
         return new IptablesBackend(state, iptables, abilities, node, dropInvalid: (_kernel.Read(Liberal) ?? 0) == 0, around);
+    }
+
+    /// <summary>IPVS, ready to be used: module, scheduler, kernel settings, time-outs.</summary>
+    private async Task<IpvsKernel> OpenIpvsAsync(IPFamily family, CancellationToken cancellationToken)
+    {
+        KubeProxyConfiguration c = settings.Configuration;
+        string? loading = null;
+        IpvsKernel? kernel = IpvsKernel.Open(family);
+        if (kernel is null)
+        {
+            loading = await IpvsModule.LoadAsync(cancellationToken);
+            kernel = IpvsKernel.Open(family);
+        }
+
+        if (kernel is null)
+        {
+            throw new InvalidOperationException($"mode: ipvs needs the kernel module ip_vs, which is not there ({loading ?? "modprobe says it is loaded"}); load it, or use mode nftables");
+        }
+
+        if (kernel.Refusal(IpvsBackend.Scheduler(c)) is { } refusal)
+        {
+            throw new InvalidOperationException(refusal);
+        }
+
+        foreach (KernelSetting setting in IpvsSettings.Plan(c, IpvsSettings.VersionOf(new HostInformation().KernelVersion())))
+        {
+            Ensure(setting);
+        }
+
+        try
+        {
+            if (c.IpvsTcpTimeout + c.IpvsTcpFinTimeout + c.IpvsUdpTimeout > TimeSpan.Zero)
+            {
+                kernel.SetTimeouts(c.IpvsTcpTimeout, c.IpvsTcpFinTimeout, c.IpvsUdpTimeout);
+            }
+        }
+        catch (NetlinkException e)
+        {
+            LogIpvsTimeouts(e.Message);
+        }
+
+        return kernel;
     }
 
     private void Ensure(KernelSetting setting)
@@ -310,6 +371,12 @@ internal sealed partial class ProxyComposition(ProxySettings settings, ILoggerFa
 
     [LoggerMessage(4142, LogLevel.Warning, "oomScoreAdj: {Score} cannot be set: {Error}")]
     private partial void LogOomScore(int score, string error);
+
+    [LoggerMessage(4144, LogLevel.Error, "ipvs.tcpTimeout, ipvs.tcpFinTimeout and ipvs.udpTimeout cannot be set, the kernel's stay: {Error}")]
+    private partial void LogIpvsTimeouts(string error);
+
+    [LoggerMessage(4145, LogLevel.Error, "{Message}")]
+    private partial void LogDeprecated(string message);
 
     [LoggerMessage(4143, LogLevel.Error, "The kernel lacks the iptables match \"recent\" for {Family}: sessionAffinity has no effect; load the module xt_recent")]
     private partial void LogNoRecent(IPFamily family);

@@ -40,7 +40,7 @@ internal sealed class ProxyFamily : IAsyncDisposable
         (_state, _backend, _around) = (state, backend, around);
         KubeProxyConfiguration c = around.Settings.Configuration;
         var nodePorts = new NodePortAddresses(NodePortAddresses.Expand(c.NodePortAddresses, node.Addresses), state.Family);
-        _runner = new BoundedFrequencyRunner(PassAsync, c.MinSyncPeriod, c.SyncPeriod, AtLeastEvery, around.Time);
+        _runner = new BoundedFrequencyRunner(PassAsync, c.MinSyncPeriod, c.SyncPeriod, c.Mode == "ipvs" ? c.SyncPeriod : AtLeastEvery, around.Time);
         IReadOnlyList<IPAddress> listen = nodePorts.Select(around.Network.AllAddresses()) is { } chosen
             ? [.. chosen.Select(IPAddress.Parse)]
             : [state.Family == IPFamily.IPv4 ? IPAddress.Any : IPAddress.IPv6Any];

@@ -17,13 +17,13 @@ internal sealed record ProxySettings
     public bool InitOnly { get; init; }
 
     /// <summary>Reads a loaded configuration.</summary>
-    /// <exception cref="NotSupportedException">The mode is not supported yet.</exception>
+    /// <exception cref="NotSupportedException">The mode is not supported.</exception>
     /// <exception cref="InvalidOperationException">There is no node name.</exception>
     public static ProxySettings From(KubeProxyConfiguration configuration, KubeProxyFlags flags) => new()
     {
-        Configuration = configuration.Mode is "" or "iptables" or "nftables"
+        Configuration = configuration.Mode is "" or "iptables" or "ipvs" or "nftables"
             ? configuration
-            : throw new NotSupportedException($"mode: \"{configuration.Mode}\" is not supported yet; use nftables or iptables"),
+            : throw new NotSupportedException($"mode: \"{configuration.Mode}\" is not supported; use nftables, iptables or ipvs"),
         NodeName = Name(configuration.HostnameOverride, File.ReadAllText("/proc/sys/kernel/hostname")),
         ApiServer = time => Connect(configuration.ClientConnectionKubeconfig, flags.Master, time),
         InitOnly = flags.InitOnly,

@@ -14,19 +14,19 @@ internal static class ModesFields
         .Value("iptables.minSyncPeriod", FieldKinds.Duration,
             c => c.IptablesMinSyncPeriod, (c, v) => c with { IptablesMinSyncPeriod = v })
         .Value("ipvs.syncPeriod", FieldKinds.Duration,
-            c => c.IpvsSyncPeriod, (c, v) => c with { IpvsSyncPeriod = v }, SupportState.NoEffectYet)
+            c => c.IpvsSyncPeriod, (c, v) => c with { IpvsSyncPeriod = v })
         .Value("ipvs.minSyncPeriod", FieldKinds.Duration,
-            c => c.IpvsMinSyncPeriod, (c, v) => c with { IpvsMinSyncPeriod = v }, SupportState.NoEffectYet)
-        .Value("ipvs.scheduler", FieldKinds.Text, c => c.IpvsScheduler, (c, v) => c with { IpvsScheduler = v }, SupportState.NoEffectYet)
+            c => c.IpvsMinSyncPeriod, (c, v) => c with { IpvsMinSyncPeriod = v })
+        .Value("ipvs.scheduler", FieldKinds.Text, c => c.IpvsScheduler, (c, v) => c with { IpvsScheduler = v })
         .Value("ipvs.excludeCIDRs", FieldKinds.TextList,
-            c => c.IpvsExcludeCIDRs, (c, v) => c with { IpvsExcludeCIDRs = v }, SupportState.NoEffectYet)
-        .Value("ipvs.strictARP", FieldKinds.Bool, c => c.IpvsStrictARP, (c, v) => c with { IpvsStrictARP = v }, SupportState.NoEffectYet)
+            c => c.IpvsExcludeCIDRs, (c, v) => c with { IpvsExcludeCIDRs = v })
+        .Value("ipvs.strictARP", FieldKinds.Bool, c => c.IpvsStrictARP, (c, v) => c with { IpvsStrictARP = v })
         .Value("ipvs.tcpTimeout", FieldKinds.Duration,
-            c => c.IpvsTcpTimeout, (c, v) => c with { IpvsTcpTimeout = v }, SupportState.NoEffectYet)
+            c => c.IpvsTcpTimeout, (c, v) => c with { IpvsTcpTimeout = v })
         .Value("ipvs.tcpFinTimeout", FieldKinds.Duration,
-            c => c.IpvsTcpFinTimeout, (c, v) => c with { IpvsTcpFinTimeout = v }, SupportState.NoEffectYet)
+            c => c.IpvsTcpFinTimeout, (c, v) => c with { IpvsTcpFinTimeout = v })
         .Value("ipvs.udpTimeout", FieldKinds.Duration,
-            c => c.IpvsUdpTimeout, (c, v) => c with { IpvsUdpTimeout = v }, SupportState.NoEffectYet)
+            c => c.IpvsUdpTimeout, (c, v) => c with { IpvsUdpTimeout = v })
         .Pointer("nftables.masqueradeBit", FieldKinds.Int32,
             c => c.NftablesMasqueradeBit, (c, v) => c with { NftablesMasqueradeBit = v })
         .Value("nftables.masqueradeAll", FieldKinds.Bool,

@@ -99,6 +99,21 @@ public sealed class ProxyMetrics
         };
     }
 
+    /// <summary>Measures passes in ipvs mode.</summary>
+    public void Follow(IpvsProxier proxier)
+    {
+        string family = proxier.Family.ToString();
+        CounterFamily.Series failures = _registry.Counter("kubeproxy_sync_proxy_rules_iptables_restore_failures_total", "Failures of iptables-restore.", "ip_family").With(family);
+        proxier.Passed += pass =>
+        {
+            failures.Increment(pass.RestoreFailed ? 1 : 0);
+            if (pass.Succeeded)
+            {
+                Passed(proxier, pass, family);
+            }
+        };
+    }
+
     /// <summary>Measures the deletion of stale flows.</summary>
     public void Follow(ConntrackCleaner cleaner, IPFamily family)
     {

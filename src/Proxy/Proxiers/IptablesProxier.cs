@@ -18,6 +18,9 @@ public sealed record ProxyPass(bool Full, bool Succeeded, int FilterRules, int N
     /// <summary>Why it did not succeed.</summary>
     public string? Error { get; init; }
 
+    /// <summary>In ipvs mode: iptables refused the rules.</summary>
+    public bool RestoreFailed { get; init; }
+
     /// <summary>In nftables mode: chains or sets that nothing uses could not be deleted yet.</summary>
     public bool CleanupFailed { get; init; }
 }

@@ -3,6 +3,7 @@ using Microsoft.Extensions.Logging.Abstractions;
 using NodeAgent.Proxy.LocalTraffic;
 using NodeAgent.Proxy.Proxiers;
 using NodeAgent.Proxy.Rulesets.Iptables;
+using NodeAgent.Proxy.Rulesets.Ipvs;
 using NodeAgent.Proxy.Rulesets.Nftables;
 using NodeAgent.Proxy.Tracking;
 using NodeAgent.Testing;
@@ -15,7 +16,7 @@ namespace NodeAgent.Proxy.Tests.Rulesets;
 /// </summary>
 public sealed class GoldenRulesetTests
 {
-    private static readonly string[] Shapes = ["iptables", "iptables-chains", "nftables"];
+    private static readonly string[] Shapes = ["iptables", "iptables-chains", "ipvs", "nftables"];
     private static readonly string[] Cases = ["every-kind", "every-kind-IPv6", "masquerade-all", "no-local-detector", "other-node", "terminating", "zone-hints"];
 
     public static TheoryData<string, string> Rulesets
@@ -67,6 +68,14 @@ public sealed class GoldenRulesetTests
             // Chains of one transaction come in any order.
             changes.ForEach(c => c.Write.Sort((a, b) => string.CompareOrdinal(a.Name, b.Name)));
             return NftScript.From(changes, family);
+        }
+
+        if (shape == "ipvs")
+        {
+            (FakeIpvsKernel ipvs, FakeIptables rules) = (new(family), new());
+            var ipvsOptions = new IpvsOptions { Family = family, LocalTraffic = local, MasqueradeAll = all, NodeIP = ClusterCorpus.Ip(family, 1, 9) };
+            Assert.True(await new IpvsProxier(state, ipvsOptions, ipvs, rules, "node1", new FakeTimeProvider(), NullLogger<IpvsProxier>.Instance).SyncAsync(default));
+            return ipvs.Text() + Assert.Single(rules.Inputs);
         }
 
         var options = new IptablesOptions
