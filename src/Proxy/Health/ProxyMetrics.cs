@@ -107,10 +107,7 @@ public sealed class ProxyMetrics
         proxier.Passed += pass =>
         {
             failures.Increment(pass.RestoreFailed ? 1 : 0);
-            if (pass.Succeeded)
-            {
-                Passed(proxier, pass, family);
-            }
+            Passed(proxier, pass, family);
         };
     }
 
