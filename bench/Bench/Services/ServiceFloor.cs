@@ -62,7 +62,7 @@ internal static class ServiceFloor
             Proxier = mode == "nftables"
                 ? new NftablesProxier(_state, new NftOptions { Family = IPFamily.IPv4, LocalTraffic = local, NodeIP = "198.18.61.2", NodePortAddresses = ["198.18.61.2"], ServiceCidrs = ["10.96.0.0/16"] },
                     this, "bed-node", TimeProvider.System, NullLogger<NftablesProxier>.Instance)
-                : new IptablesProxier(_state, new IptablesOptions { Family = IPFamily.IPv4, LocalTraffic = local, LocalhostNodePorts = true },
+                : new IptablesProxier(_state, new IptablesOptions { Family = IPFamily.IPv4, LocalTraffic = local, LocalhostNodePorts = true, DirectEndpoints = true },
                     this, "bed-node", TimeProvider.System, NullLogger<IptablesProxier>.Instance);
             for (int i = 0; i < options.Services; i++)
             {
