@@ -37,14 +37,14 @@ internal static class PodsBench
             Announce = Say,
         };
         string? go = Requirements.Kubernetes("kubelet");
-        List<Subject> kubelets = [Subject.Agent(Ours, Requirements.AgentProgram), .. options.Also];
+        List<KubeletProgram> kubelets = [KubeletProgram.Agent(Ours, Requirements.AgentProgram), .. options.Also];
         if (go is null)
         {
             Say("no Go kubelet in $KUBERNETES_BIN or PATH: nothing to compare with but the floor");
         }
         else
         {
-            kubelets.Add(Subject.Go(go));
+            kubelets.Add(KubeletProgram.Go(go));
         }
 
         string[] subjects = [.. kubelets.Select(kubelet => kubelet.Name), Lowest];
@@ -85,9 +85,9 @@ internal static class PodsBench
         Console.Write(Measures.Table(subjects, runs));
     }
 
-    private static async Task<Dictionary<string, double>> KubeletAsync(NodeCluster cluster, Subject subject, PodsBenchOptions options)
+    private static async Task<Dictionary<string, double>> KubeletAsync(NodeCluster cluster, KubeletProgram subject, PodsBenchOptions options)
     {
-        ChildProcess agent = cluster.Node.StartKubeletOf(subject.Program, subject.Command, subject.Environment, subject.Flags);
+        ChildProcess agent = cluster.Node.StartKubeletOf(subject);
         Workloads work = await Workloads.CreateAsync(cluster, "bench-" + Guid.NewGuid().ToString("N")[..8]);
         await using PodWatch watch = new(cluster.Client, work.Namespace);
         // The node is Ready by its last heartbeat: this kubelet has taken over once a pod of it runs.

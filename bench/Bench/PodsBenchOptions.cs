@@ -1,3 +1,5 @@
+using NodeAgent.Harness.Cluster;
+
 namespace NodeAgent.Bench;
 
 /// <summary>How much is measured.</summary>
@@ -16,7 +18,7 @@ internal sealed record PodsBenchOptions
     public TimeSpan Rest { get; init; } = TimeSpan.FromSeconds(30);
 
     /// <summary>Further builds or settings of the agent, each a subject of its own.</summary>
-    public IReadOnlyList<Subject> Also { get; init; } = [];
+    public IReadOnlyList<KubeletProgram> Also { get; init; } = [];
 
     /// <summary>Where the figures of each run go as JSON; null for nowhere.</summary>
     public string? Json { get; init; }

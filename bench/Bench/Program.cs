@@ -25,7 +25,7 @@ for (int i = 0; i < rest.Length; i += 2)
 
     if (rest[i] == "--also")
     {
-        options = options with { Also = [.. options.Also, Subject.Parse(rest[i + 1])] };
+        options = options with { Also = [.. options.Also, Subjects.Parse(rest[i + 1])] };
         continue;
     }
 

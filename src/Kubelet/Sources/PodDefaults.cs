@@ -1,5 +1,6 @@
 using NodeAgent.Kubelet.Resources;
 using NodeAgent.Kubernetes.Objects;
+using NodeAgent.Kubernetes.Serialization;
 
 namespace NodeAgent.Kubelet.Sources;
 
@@ -75,6 +76,8 @@ internal static class PodDefaults
             ? r with { Requests = r.Limits.Concat(r.Requests).GroupBy(p => p.Key).ToDictionary(g => g.Key, g => g.Last().Value) }
             : c.Resources,
         Ports = [.. c.Ports.Select(p => p with { Protocol = p.Protocol ?? "TCP", HostPort = hostNetwork ? p.HostPort ?? p.ContainerPortValue : p.HostPort })],
+        Env = [.. c.Env.Select(Variable)],
+        Lifecycle = c.Lifecycle is null ? null : c.Lifecycle with { PostStart = Hook(c.Lifecycle.PostStart), PreStop = Hook(c.Lifecycle.PreStop) },
         LivenessProbe = Probe(c.LivenessProbe),
         ReadinessProbe = Probe(c.ReadinessProbe),
         StartupProbe = Probe(c.StartupProbe),
@@ -86,16 +89,44 @@ internal static class PodDefaults
         PeriodSeconds = p.PeriodSeconds ?? 10,
         SuccessThreshold = p.SuccessThreshold ?? 1,
         FailureThreshold = p.FailureThreshold ?? 3,
-        HttpGet = p.HttpGet is null ? null : p.HttpGet with { Path = p.HttpGet.Path is { Length: > 0 } path ? path : "/", Scheme = p.HttpGet.Scheme ?? "HTTP" },
+        HttpGet = Request(p.HttpGet),
+        Grpc = p.Grpc is null ? null : p.Grpc with { Service = p.Grpc.Service ?? "" },
     };
 
-    private static Volume Volume(Volume v) => v with
+    private static LifecycleHandler? Hook(LifecycleHandler? h) => h is null ? null : h with { HttpGet = Request(h.HttpGet) };
+
+    private static HTTPGetAction? Request(HTTPGetAction? r) => r is null ? null : r with { Path = r.Path is { Length: > 0 } path ? path : "/", Scheme = r.Scheme ?? "HTTP" };
+
+    private static EnvVar Variable(EnvVar e) => e.ValueFrom is null ? e : e with
+    {
+        ValueFrom = e.ValueFrom with
+        {
+            FieldRef = Field(e.ValueFrom.FieldRef),
+            FileKeyRef = e.ValueFrom.FileKeyRef is null ? null : e.ValueFrom.FileKeyRef with { Optional = e.ValueFrom.FileKeyRef.Optional ?? false },
+        },
+    };
+
+    private static ObjectFieldSelector? Field(ObjectFieldSelector? f) => f is null ? null : f with { ApiVersion = f.ApiVersion ?? "v1" };
+
+    private static IReadOnlyList<DownwardAPIVolumeFile> Files(IReadOnlyList<DownwardAPIVolumeFile> files) => [.. files.Select(f => f with { FieldRef = Field(f.FieldRef) })];
+
+    private static Volume Volume(Volume v) => WithoutSource(v) ? v with { EmptyDir = new EmptyDirVolumeSource() } : v with
     {
         Secret = v.Secret is null ? null : v.Secret with { DefaultMode = v.Secret.DefaultMode ?? ReadOnlyForAll },
         ConfigMap = v.ConfigMap is null ? null : v.ConfigMap with { DefaultMode = v.ConfigMap.DefaultMode ?? ReadOnlyForAll },
-        DownwardAPI = v.DownwardAPI is null ? null : v.DownwardAPI with { DefaultMode = v.DownwardAPI.DefaultMode ?? ReadOnlyForAll },
-        Projected = v.Projected is null ? null : v.Projected with { DefaultMode = v.Projected.DefaultMode ?? ReadOnlyForAll },
+        DownwardAPI = v.DownwardAPI is null ? null : v.DownwardAPI with { DefaultMode = v.DownwardAPI.DefaultMode ?? ReadOnlyForAll, Items = Files(v.DownwardAPI.Items) },
+        Projected = v.Projected is null ? null : v.Projected with { DefaultMode = v.Projected.DefaultMode ?? ReadOnlyForAll, Sources = [.. v.Projected.Sources.Select(Projection)] },
         HostPath = v.HostPath is null ? null : v.HostPath with { Type = v.HostPath.Type ?? "" },
+        Image = v.Image is null ? null : v.Image with { PullPolicy = v.Image.PullPolicy ?? (TagIsLatest(v.Image.Reference ?? "") ? "Always" : "IfNotPresent") },
+    };
+
+    /// <summary>A volume of a name only.</summary>
+    private static bool WithoutSource(Volume v) => KubernetesJson.SerializeToNode(v).Count <= 1;
+
+    private static VolumeProjection Projection(VolumeProjection p) => p with
+    {
+        DownwardAPI = p.DownwardAPI is null ? null : p.DownwardAPI with { Items = Files(p.DownwardAPI.Items) },
+        ServiceAccountToken = p.ServiceAccountToken is null ? null : p.ServiceAccountToken with { ExpirationSeconds = p.ServiceAccountToken.ExpirationSeconds ?? 3600 },
     };
 
     /// <summary>No tag and no digest means latest.</summary>

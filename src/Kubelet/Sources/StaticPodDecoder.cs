@@ -1,9 +1,6 @@
-using System.Security.Cryptography;
-using System.Text;
 using System.Text.RegularExpressions;
 using NodeAgent.Kubelet.Pods;
 using NodeAgent.Kubernetes.Objects;
-using NodeAgent.Kubernetes.Serialization;
 
 namespace NodeAgent.Kubelet.Sources;
 
@@ -31,15 +28,15 @@ internal static partial class StaticPodDecoder
 {
     /// <summary>Decodes, defaults, checks and names the pod.</summary>
     /// <param name="origin">Where the manifest is from.</param>
-    /// <param name="pod">The manifest as decoded from YAML or JSON.</param>
+    /// <param name="manifest">The manifest.</param>
     /// <param name="node">The node's name.</param>
     /// <param name="seen">First sight.</param>
-    public static Pod Complete(StaticPodOrigin origin, Pod pod, string node, DateTimeOffset seen)
+    public static Pod Complete(StaticPodOrigin origin, StaticPodManifest manifest, string node, DateTimeOffset seen)
     {
-        Check(origin.Shown, pod);
-        pod = PodDefaults.Apply(pod);
+        Check(origin.Shown, manifest.Pod);
+        Pod pod = PodDefaults.Apply(manifest.Pod);
         ObjectMeta meta = pod.Metadata;
-        string uid = meta.Uid is { Length: > 0 } given ? given : Hash(origin, pod, node);
+        string uid = meta.Uid is { Length: > 0 } given ? given : StaticPodUid.Of(origin, pod, manifest.Json, node);
         var annotations = new Dictionary<string, string>(meta.Annotations)
         {
             [PodIdentityExtensions.ConfigHashAnnotation] = uid,
@@ -63,16 +60,6 @@ internal static partial class StaticPodDecoder
             },
             Status = new PodStatus { Phase = "Pending" },
         };
-    }
-
-    /// <summary>Our own stable hash: upstream's hashes Go's memory layout of an internal type, which cannot be reproduced here.</summary>
-    private static string Hash(StaticPodOrigin origin, Pod pod, string node)
-    {
-        byte[] content = KubernetesJson.SerializeToUtf8Bytes(pod with { Status = new PodStatus() });
-        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        hash.AppendData(content);
-        hash.AppendData(Encoding.UTF8.GetBytes(origin.Kind == PodSourceKind.Http ? $"\nurl:{origin.Location}" : $"\nhost:{node}\nfile:{origin.Location}"));
-        return Convert.ToHexStringLower(hash.GetHashAndReset().AsSpan(0, 16));
     }
 
     private static void Check(string file, Pod pod)

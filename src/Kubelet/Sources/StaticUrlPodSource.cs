@@ -71,10 +71,10 @@ public sealed partial class StaticUrlPodSource(
     }
 
     /// <summary>A pod that cannot be used is told of and takes no other with it.</summary>
-    private List<Pod> Pods(IReadOnlyList<Pod> manifests)
+    private List<Pod> Pods(IReadOnlyList<StaticPodManifest> manifests)
     {
         var pods = new List<Pod>();
-        foreach (Pod manifest in manifests)
+        foreach (StaticPodManifest manifest in manifests)
         {
             try
             {

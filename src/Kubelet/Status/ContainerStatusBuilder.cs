@@ -117,12 +117,12 @@ internal static class ContainerStatusBuilder
     {
         if (role != ContainerRole.Ephemeral && previous is { State: { Waiting: null } } && AllContainersRestart.IsUnderWay(inputs.Pod, inputs.Runtime, inputs.Previous))
         {
-            return RemovedForRestart(name, image, previous);
+            return RemovedForRestart(inputs.Pod, name, image, previous);
         }
 
         if (role == ContainerRole.Init && initialised && previous?.State?.Terminated is null)
         {
-            return Fresh(name, image, previous) with
+            return Fresh(inputs.Pod, name, image, previous) with
             {
                 Ready = true,
                 State = new ContainerState
@@ -142,7 +142,7 @@ internal static class ContainerStatusBuilder
             return previous with { Started = role == ContainerRole.Ephemeral ? null : false, Ready = role == ContainerRole.Init && previous.State.Terminated.ExitCode == 0 };
         }
 
-        ContainerStatus status = Fresh(name, image, previous) with
+        ContainerStatus status = Fresh(inputs.Pod, name, image, previous) with
         {
             State = new ContainerState
             {
@@ -162,7 +162,7 @@ internal static class ContainerStatusBuilder
             };
     }
 
-    private static ContainerStatus RemovedForRestart(string name, string image, ContainerStatus previous) => Fresh(name, image, previous) with
+    private static ContainerStatus RemovedForRestart(Pod pod, string name, string image, ContainerStatus previous) => Fresh(pod, name, image, previous) with
     {
         State = new ContainerState { Waiting = new ContainerStateWaiting { Reason = AllContainersRestart.Reason, Message = AllContainersRestart.Removed } },
         LastState = new ContainerState
@@ -172,13 +172,14 @@ internal static class ContainerStatusBuilder
         RestartCount = previous.RestartCount + 1,
     };
 
-    private static ContainerStatus Fresh(string name, string image, ContainerStatus? previous) => new()
+    private static ContainerStatus Fresh(Pod pod, string name, string image, ContainerStatus? previous) => new()
     {
         Name = name,
         Image = image,
         ImageID = "",
         RestartCount = previous?.RestartCount ?? 0,
         LastState = previous?.LastState,
+        VolumeMounts = Observed.VolumeMounts(pod, name, null),
         Started = false,
     };
 

@@ -100,8 +100,8 @@ internal static class Observed
     public static IReadOnlyDictionary<string, Quantity> Allocated(Pod pod, string name) =>
         Spec(pod, name)?.Resources?.Requests ?? new Dictionary<string, Quantity>();
 
-    /// <summary>status.volumeMounts: what was mounted, as the spec asked.</summary>
-    public static IReadOnlyList<VolumeMountStatus> VolumeMounts(Pod pod, string name, RuntimeContainerStatus c)
+    /// <summary>status.volumeMounts: what was mounted, as the spec asked; of a container that the runtime does not have yet, what will be.</summary>
+    public static IReadOnlyList<VolumeMountStatus> VolumeMounts(Pod pod, string name, RuntimeContainerStatus? c)
     {
         IReadOnlyList<VolumeMount> mounts = Spec(pod, name)?.VolumeMounts
             ?? pod.Spec.EphemeralContainers.FirstOrDefault(e => e.Name == name)?.VolumeMounts ?? [];
@@ -110,7 +110,7 @@ internal static class Observed
             Name = m.Name,
             MountPath = m.MountPath,
             ReadOnly = m.ReadOnly == true ? true : null,
-            RecursiveReadOnly = m.ReadOnly != true ? null : c.Mounts.Any(x => x.ContainerPath == m.MountPath && x.RecursiveReadOnly) ? "Enabled" : "Disabled",
+            RecursiveReadOnly = m.ReadOnly != true ? null : c?.Mounts.Any(x => x.ContainerPath == m.MountPath && x.RecursiveReadOnly) == true ? "Enabled" : "Disabled",
         })];
     }
 

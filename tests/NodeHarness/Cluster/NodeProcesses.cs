@@ -40,19 +40,15 @@ public sealed class NodeProcesses(HarnessOptions options, IControlPlane control,
 
     /// <summary>Starts the kubelet (again).</summary>
     /// <param name="more">Flags that come last, so that they win over the usual ones.</param>
-    public ChildProcess StartKubelet(params string[] more) => StartKubeletOf(Requirements.AgentProgram, ["kubelet"], null, more);
+    public ChildProcess StartKubelet(params string[] more) => StartKubeletOf(KubeletProgram.Agent("node-agent", Requirements.AgentProgram) with { Flags = more });
 
-    /// <summary>Starts a program as the node's kubelet on the same files and flags.</summary>
-    /// <param name="program">The program.</param>
-    /// <param name="command">What comes before the flags.</param>
-    /// <param name="environment">Variables besides this process' own.</param>
-    /// <param name="more">Flags that come last, so that they win over the usual ones.</param>
-    public ChildProcess StartKubeletOf(string program, string[] command, IReadOnlyDictionary<string, string>? environment, params string[] more) => ChildProcess.Start(options.Folder, Kubelet, program,
+    /// <summary>Starts a program as the node's kubelet on the same files and flags; its own come last, so that they win over the usual ones.</summary>
+    public ChildProcess StartKubeletOf(KubeletProgram kubelet) => ChildProcess.Start(options.Folder, Kubelet, kubelet.Program,
     [
-        .. command, "--config", ConfigurationFile(Kubelet), "--kubeconfig", control.NodeKubeconfig, "--hostname-override", options.NodeName,
+        .. kubelet.Command, "--config", ConfigurationFile(Kubelet), "--kubeconfig", control.NodeKubeconfig, "--hostname-override", options.NodeName,
         "--node-ip", address.ToString(), "--root-dir", RootFolder, "--cert-dir", Path.Combine(options.Folder, "kubelet-pki"),
-        "--v", Environment.GetEnvironmentVariable("NODE_AGENT_E2E_V") ?? "2", .. more,
-    ], environment);
+        "--v", Environment.GetEnvironmentVariable("NODE_AGENT_E2E_V") ?? "2", .. kubelet.Flags,
+    ], kubelet.Environment);
 
     /// <summary>Starts kube-proxy (again).</summary>
     /// <param name="environment">Variables besides this process' own.</param>
