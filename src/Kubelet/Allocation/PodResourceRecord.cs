@@ -16,7 +16,7 @@ public sealed record PodResourceRecord(ImmutableDictionary<string, ResourceRequi
     {
         ArgumentNullException.ThrowIfNull(pod);
         return new(
-            pod.Spec.InitContainers.Concat(pod.Spec.Containers).ToImmutableDictionary(c => c.Name ?? "", c => c.Resources ?? ResourceRequirements.Empty), pod.Spec.Resources);
+            pod.Spec.InitContainers.Concat(pod.Spec.Containers).DistinctBy(c => c.Name ?? "").ToImmutableDictionary(c => c.Name ?? "", c => c.Resources ?? ResourceRequirements.Empty), pod.Spec.Resources);
     }
 
     /// <summary>The pod with these resources in its spec; the same object where they are its own.</summary>

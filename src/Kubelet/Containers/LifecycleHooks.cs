@@ -22,6 +22,8 @@ internal sealed class LifecycleHooks : IDisposable
     private const string UserAgent = "kube-lifecycle/1.36";
     private const int MaximumRequests = 10;
     private static readonly HttpRequestOptionsKey<FirstBytesStream> Connection = new("connection");
+    /// <summary>What a timer can wait for at most, in seconds.</summary>
+    private const int LongestSleep = 4_000_000;
     private readonly IRuntimeService _runtime;
     private readonly IPodEventRecorder _events;
     private readonly TimeProvider _time;
@@ -70,7 +72,7 @@ internal sealed class LifecycleHooks : IDisposable
 
             if (handler.Sleep is { } sleep)
             {
-                await Task.Delay(TimeSpan.FromSeconds(sleep.Seconds), _time, cancellationToken);
+                await Task.Delay(TimeSpan.FromSeconds(Math.Clamp(sleep.Seconds, 0, LongestSleep)), _time, cancellationToken);
                 return null;
             }
 

@@ -172,7 +172,7 @@ public sealed partial class RuntimeManager : IPodRuntime, IDisposable
             pass.Changed = true;
             string? ip = PodIP(request.Status, request.HostIPs);
             await Task.WhenAll(actions.Kill.Select(k => _stopper.StopAsync(
-                request.Pod, k.Container, k.Reason, k.ProbeGrace is { } s ? TimeSpan.FromSeconds(s) : null, ip, null, cancellationToken)));
+                request.Pod, k.Container, k.Reason, k.ProbeGrace is { } s ? TimeSpan.FromSeconds(Math.Clamp(s, 0, int.MaxValue)) : null, ip, null, cancellationToken)));
         }
     }
 

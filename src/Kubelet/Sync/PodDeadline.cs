@@ -16,7 +16,7 @@ internal static class PodDeadline
             return null;
         }
 
-        TimeSpan left = start + TimeSpan.FromSeconds(seconds) - now;
+        TimeSpan left = start + TimeSpan.FromSeconds(Math.Clamp(seconds, 0, int.MaxValue)) - now;
         return left > TimeSpan.Zero ? left : TimeSpan.Zero;
     }
 

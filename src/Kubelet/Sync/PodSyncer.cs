@@ -114,7 +114,7 @@ public sealed partial class PodSyncer(PodSyncParts parts, PodSyncSurroundings no
             return new PodPassResult(PodPassOutcome.ReachedTerminalPhase);
         }
 
-        if (UnsupportedPodFields.Find(pod) is { } unsupported)
+        if ((PodNames.Wrong(pod) ?? UnsupportedPodFields.Find(pod)) is { } unsupported)
         {
             return Refuse(pod, memory, observed, unsupported);
         }
@@ -132,7 +132,7 @@ public sealed partial class PodSyncer(PodSyncParts parts, PodSyncSurroundings no
     private PodPassResult Refuse(Pod pod, PodMemory memory, RuntimePodStatus observed, string unsupported)
     {
         node.Events.Record(pod, null, "Warning", "Failed", $"Error: {unsupported}");
-        memory.Waiting = pod.Spec.InitContainers.Concat(pod.Spec.Containers)
+        memory.Waiting = pod.Spec.InitContainers.Concat(pod.Spec.Containers).DistinctBy(c => c.Name ?? "")
             .ToImmutableDictionary(c => c.Name ?? "", _ => new ContainerWaiting("CreateContainerConfigError", unsupported));
         PodStatus status = Publish(pod, memory, observed);
         return new PodPassResult(PodPassOutcome.Again, Next(pod, status, new PodSyncResult { Waiting = memory.Waiting }));

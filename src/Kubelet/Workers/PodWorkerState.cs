@@ -83,7 +83,7 @@ public sealed record PodWorkerState
         TimeSpan? asked = state.Grace;
         if (pod?.Metadata is { DeletionTimestamp: not null, DeletionGracePeriodSeconds: long seconds })
         {
-            asked = Min(asked, TimeSpan.FromSeconds(seconds));
+            asked = Min(asked, TimeSpan.FromSeconds(Math.Clamp(seconds, 0, int.MaxValue)));
         }
 
         if (kill?.Grace is TimeSpan own)

@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Collections.Immutable;
+using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 using NodeAgent.Cri;
 using NodeAgent.Cri.Connection;
@@ -52,6 +53,9 @@ internal sealed class PodCore : IAsyncDisposable
     public string Socket => Path.Combine(_folder.FullName, "r.sock");
     public Life Agent => _lives[^1];
     public List<string> Breaches { get; } = [];
+
+    /// <summary>What made passes fail.</summary>
+    public ConcurrentQueue<Exception> Faults { get; } = new();
 
     private PodResourceState State(string name) => PodResourceState.Load(
         name, Files.GetValueOrDefault(name),
@@ -110,12 +114,15 @@ internal sealed class PodCore : IAsyncDisposable
     public bool Runs(string pod) => Api.Find(pod) is { Status.Phase: "Running" } p && p.Status.ContainerStatuses.All(s => s.State?.Running is not null);
 
     /// <summary>Lets virtual time go on until it holds, and watches what must never happen.</summary>
-    public async Task UntilAsync(Func<bool> holds, string what)
+    public Task UntilAsync(Func<bool> holds, string what) => UntilAsync(holds, () => what);
+
+    /// <summary>The same, with words that tell what is seen in the end.</summary>
+    public async Task UntilAsync(Func<bool> holds, Func<string> what)
     {
         using var limit = new CancellationTokenSource(Patience);
         while (!holds())
         {
-            Assert.False(limit.IsCancellationRequested, $"did not come: {what}; calls {string.Join(' ', Changes().TakeLast(12))}; api {Api}; events {string.Join(" | ", Agent.Events.All.TakeLast(6))}");
+            Assert.False(limit.IsCancellationRequested, !limit.IsCancellationRequested ? "" : $"did not come: {what()}; calls {string.Join(' ', Changes().TakeLast(12))}; api {Api}; events {string.Join(" | ", Agent.Events.All.TakeLast(6))}");
             await StepAsync();
         }
     }
@@ -156,6 +163,21 @@ internal sealed class PodCore : IAsyncDisposable
 
         await Fake.DisposeAsync();
         _folder.Delete(recursive: true);
+    }
+
+    private sealed class FaultLogger<T>(ConcurrentQueue<Exception> faults) : ILogger<T>
+    {
+        public IDisposable? BeginScope<TState>(TState state) where TState : notnull => null;
+
+        public bool IsEnabled(LogLevel logLevel) => logLevel >= LogLevel.Warning;
+
+        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
+        {
+            if (exception is not null)
+            {
+                faults.Enqueue(exception);
+            }
+        }
     }
 
     /// <summary>One life of the agent.</summary>
@@ -208,7 +230,7 @@ internal sealed class PodCore : IAsyncDisposable
                 },
                 time, NullLogger<PodSyncer>.Instance);
             allocations.Decided += uid => workers!.Wake(uid);
-            workers = new PodWorkers(syncer, cache.AnythingRunning, time, NullLogger<PodWorkers>.Instance, _stop.Token);
+            workers = new PodWorkers(syncer, cache.AnythingRunning, time, new FaultLogger<PodWorkers>(core.Faults), _stop.Token);
             Workers = workers;
             SyncLoop? loop = null;
             Merger = new PodSourceMerger([PodSourceKind.Api], u => loop!.Post(u), _ => { });

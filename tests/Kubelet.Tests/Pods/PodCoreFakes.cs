@@ -178,8 +178,14 @@ internal sealed class NoVolumes : IVolumeManager
 {
     public string? Fails { get; set; }
 
+    /// <summary>Every volume is there; else none.</summary>
+    public bool GivesAll { get; set; }
+
     public Task<ImmutableDictionary<string, MountedVolume>> MountAsync(Pod pod, CancellationToken cancellationToken) =>
-        Fails is not null ? throw new VolumeSetupException("data", Fails) : Task.FromResult(ImmutableDictionary<string, MountedVolume>.Empty);
+        Fails is not null ? throw new VolumeSetupException("data", Fails) : Task.FromResult(GivesAll ? All(pod) : ImmutableDictionary<string, MountedVolume>.Empty);
+
+    private static ImmutableDictionary<string, MountedVolume> All(Pod pod) => pod.Spec.Volumes.Where(v => v.Name is { Length: > 0 }).DistinctBy(v => v.Name)
+        .ToImmutableDictionary(v => v.Name!, v => new MountedVolume(v.Name!, "/nowhere/" + v.Name, false, "emptyDir"));
 
     /// <summary>Where it is set, tearing this pod's volumes down does not come back.</summary>
     public PodUid? Frozen { get; set; }
