@@ -86,14 +86,14 @@ public sealed partial class KubeletSwitchTests(ClusterFixture fixture, ITestOutp
         Start(to);
         await TakenOverAsync(work, shapes, to);
         NodeSnapshot after = await NodeSnapshot.OfAsync(Cluster, work);
-        string[] all = [.. before.DifferencesTo(after)], wrong = [.. all.Where(difference => !Allowed(difference))];
-        foreach (string difference in all) output.WriteLine($"{from} → {to}: {(Allowed(difference) ? "allowed" : "WRONG")} {difference}");
-        Assert.Empty(watch.Flaps);
+        string[] all = [.. before.DifferencesTo(after)], wrong = [.. all.Where(difference => !Allowed(to, difference))];
+        foreach (string difference in all) output.WriteLine($"{from} → {to}: {(Allowed(to, difference) ? "allowed" : "WRONG")} {difference}");
+        Assert.Empty(FlapsTo(to, watch));
         Assert.Empty(wrong);
 
         // What it has taken over it can also change: the records of what was allocated and carried out are read.
         await ResizeAsync(work, cpu);
-        Assert.Empty(watch.Flaps);
+        Assert.Empty(FlapsTo(to, watch));
     }
 
     /// <summary>
@@ -182,11 +182,19 @@ public sealed partial class KubeletSwitchTests(ClusterFixture fixture, ITestOutp
         File.Move(hidden, ManifestOf(name), overwrite: true);
     }
 
-    private static bool Allowed(string difference) => Expected().IsMatch(difference);
+    private static bool Allowed(string to, string difference) => Expected().IsMatch(difference) || (to == Go && OfGo().IsMatch(difference));
+
+    // A Go kubelet that starts knows nothing of a static pod's status any more, not even its start, and makes it anew; readiness flaps with it.
+    private static IEnumerable<string> FlapsTo(string to, ReadyWatch watch) => watch.Flaps.Where(flap => to != Go || !flap.Contains(" static-", StringComparison.Ordinal));
 
     // What a kubelet's start changes by itself: the generation that this test counts up, tokens that are asked for anew, the pod that is restarted
     // anyway, folders of volumes of pods that have ended (which one kubelet leaves to its housekeeping and the other does not), shares of the
     // Burstable class (which the Go kubelet brings up to date once a minute only).
     [GeneratedRegex(@"kubepods/burstable/cpu\.(shares|weight): |observedGeneration: |^(pod|container|sandbox|file) looping |^file [^ ]+ volumes/kubernetes\.io~projected/(kube-api-access-[^/]+|token)/\.\.|^file (ended-|overdue)[^ ]* (volumes|plugins)")]
     private static partial Regex Expected();
+
+    // What the Go kubelet does at its own start, whoever was there before: statuses of static pods (see above) and of pods that have ended, sums of
+    // resources (which this agent leaves as it finds them). The test's own pod keeps a dead sandbox until the next collection.
+    [GeneratedRegex(@"^pod static-|^pod [^ ]+ [^ ]+ status\.(podIPs?|resources|allocatedResources)\b|^sandbox new .*NotReady", RegexOptions.IgnoreCase)]
+    private static partial Regex OfGo();
 }

@@ -32,6 +32,7 @@ public sealed class FuzzedPodTests
         }
 
         await core.UntilAsync(() => Array.TrueForAll(pods, pod => IsDefined(core, pod.Metadata.Name!)), () => $"seed {seed}: every pod is in a defined state; not so {Undefined(core, pods)}");
+        Assert.Contains(pods, pod => core.Runs(pod.Metadata.Name!));
         Assert.True(core.Runs("neighbour"));
         Assert.Equal(before.Status.Id, Assert.Single(OfNeighbour(core)).Status.Id);
         string[] touched = [.. core.Fake.Calls.Skip(from).Where(call => !Harmless.Contains(call.Method.Split('/')[^1]))
