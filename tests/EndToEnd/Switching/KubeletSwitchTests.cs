@@ -194,7 +194,8 @@ public sealed partial class KubeletSwitchTests(ClusterFixture fixture, ITestOutp
     private static partial Regex Expected();
 
     // What the Go kubelet does at its own start, whoever was there before: statuses of static pods (see above) and of pods that have ended, sums of
-    // resources (which this agent leaves as it finds them). The test's own pod keeps a dead sandbox until the next collection.
-    [GeneratedRegex(@"^pod static-|^pod [^ ]+ [^ ]+ status\.(podIPs?|resources|allocatedResources)\b|^sandbox new .*NotReady", RegexOptions.IgnoreCase)]
+    // resources (which this agent leaves as it finds them), and dead containers of ended pods are collected. What is left of the test's own pod, which no
+    // object names any more, goes at the next collection.
+    [GeneratedRegex(@"^pod static-|^pod [^ ]+ [^ ]+ status\.(podIPs?|resources|allocatedResources)\b|^container (ended-|overdue).* → absent$|^sandbox new .*NotReady|^file [0-9a-f]{8}-[-0-9a-f]+ ", RegexOptions.IgnoreCase)]
     private static partial Regex OfGo();
 }

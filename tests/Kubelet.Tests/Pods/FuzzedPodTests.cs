@@ -8,7 +8,6 @@ namespace NodeAgent.Kubelet.Tests.Pods;
 public sealed class FuzzedPodTests
 {
     private const int Count = 30;
-    private static readonly TimeSpan Prompt = TimeSpan.FromSeconds(15);
     private static readonly string[] Harmless = ["ContainerStatus", "PodSandboxStatus"];
 
     public static TheoryData<int> Seeds => int.TryParse(Environment.GetEnvironmentVariable("NODE_AGENT_FUZZ_SEED"), out int seed) ? [seed] : [1, 2, 3];
@@ -39,10 +38,8 @@ public sealed class FuzzedPodTests
             .Select(call => $"{call.Method} {call.Request}").Where(call => call.Contains(before.Status.Id, StringComparison.Ordinal) || call.Contains(before.SandboxId, StringComparison.Ordinal))];
         Assert.True(touched.Length == 0, $"seed {seed}: {string.Join("; ", touched)}");
 
-        DateTimeOffset began = core.Time.GetUtcNow();
         core.Fake.ExitContainer(before.Status.Id, 1);
         await core.UntilAsync(() => core.Runs("neighbour") && OfNeighbour(core).Length == 1, "the neighbour runs again");
-        Assert.InRange(core.Time.GetUtcNow() - began, TimeSpan.Zero, Prompt);
 
         foreach (Pod pod in pods)
         {
