@@ -63,9 +63,6 @@ public sealed record PodSyncSurroundings(
 {
     /// <summary>Told the reason of each pod that is turned away.</summary>
     public Action<string> Rejected { get; init; } = _ => { };
-
-    /// <summary>Bounds how many pods' dead containers are removed at once: the runtime is to stop those that still run first.</summary>
-    public required StartGate Removals { get; init; }
 }
 
 /// <summary>Carries out the passes over a pod, each in upstream's order. Source: pkg/kubelet/kubelet.go (SyncPod, SyncTerminatingPod, SyncTerminatedPod).</summary>
@@ -229,7 +226,7 @@ public sealed partial class PodSyncer(PodSyncParts parts, PodSyncSurroundings no
         PodMemory memory = _memory.GetOrAdd(pod.Uid, _ => new PodMemory());
         memory.Failed ??= state.Kill is { Reason.Length: > 0 } kill ? (kill.Reason, kill.Message) : null;
         memory.Terminating = true;
-        RuntimePodStatus observed = await ObserveAsync(pod, memory, cancellationToken);
+        RuntimePodStatus observed = await ObserveAsync(pod, memory, cancellationToken, force: true);
         Publish(pod, memory, observed);
         parts.Probes.StopLivenessAndStartup(pod.Uid);
         if (observed.AnythingRunning)
@@ -240,13 +237,11 @@ public sealed partial class PodSyncer(PodSyncParts parts, PodSyncSurroundings no
         }
 
         parts.Probes.RemovePod(pod.Uid);
+        Publish(pod, memory, observed);
         if (observed.AnythingRunning)
         {
-            Publish(pod, memory, observed);
             return new PodPassResult(PodPassOutcome.Again, TimeSpan.FromSeconds(1));
         }
-
-        // The pass that follows at once tells of the end.
 
         return new PodPassResult(PodPassOutcome.Done);
     }
@@ -282,17 +277,14 @@ public sealed partial class PodSyncer(PodSyncParts parts, PodSyncSurroundings no
         parts.Objects.UnregisterPod(pod.Uid);
         await parts.Cgroups.RemoveAsync(pod.Uid, cancellationToken);
         await (parts.UserNamespaces?.ReleaseAsync(pod.Uid, cancellationToken) ?? Task.CompletedTask);
-        // As upstream: nothing of it runs, nothing is mounted and its cgroup is gone, so the object may go; what is dead is cleared away after it.
-        node.Statuses.Finish(pod);
         if (state.Removed || state.Deleted)
         {
-            // A static pod's successor of that name waits for this.
-            using StartGate.Ticket? turn = pod.IsStatic ? null : await node.Removals.EnterAsync(cancellationToken);
             await parts.Runtime.RemovePodAsync(observed, cancellationToken);
             await node.Work.RunWithinAsync(pod.Uid + "/", FolderLimit, () => PodFolders.Remove(node.Paths, pod.Uid), cancellationToken);
             await node.Pleg.RelistPodAsync(pod.Ref, cancellationToken);
         }
 
+        node.Statuses.Finish(pod);
         return new PodPassResult(PodPassOutcome.Done);
     }
 

@@ -47,7 +47,6 @@ namespace NodeAgent.Composition;
 internal sealed partial class KubeletComposition : IAsyncDisposable
 {
     private const int StartWidth = 10;
-    private const int RemovalWidth = 2;
     private static readonly TimeSpan StartCountsFor = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan SyncLoopLimit = TimeSpan.FromMinutes(2);
     private static readonly TimeSpan PlegLimit = TimeSpan.FromMinutes(3);
@@ -200,11 +199,7 @@ internal sealed partial class KubeletComposition : IAsyncDisposable
         });
         var syncer = new PodSyncer(
             new PodSyncParts(podRuntime, volumes, objects, probes, podCgroups, admission) { Resizing = new PodResizing(allocations, actuated) { TellsPodLevel = settings.ResizesPodLevel }, UserNamespaces = userNamespaces },
-            new PodSyncSurroundings(pleg, cache, statuses, nodeInfo, podEvents, new StartGate(StartWidth, StartCountsFor, time), paths, blocking)
-            {
-                Rejected = new AdmissionMetrics(metrics).Rejected,
-                Removals = new StartGate(RemovalWidth, StartCountsFor, time),
-            },
+            new PodSyncSurroundings(pleg, cache, statuses, nodeInfo, podEvents, new StartGate(StartWidth, StartCountsFor, time), paths, blocking) { Rejected = new AdmissionMetrics(metrics).Rejected },
             time, loggers.CreateLogger<PodSyncer>());
         workers = new PodWorkers(syncer, cache.AnythingRunning, time, loggers.CreateLogger<PodWorkers>(), _stop.Token);
         _active = new ActivePods(new AdmittedPods(pods, allocations.Allocated, workers.IsTerminationRequested));

@@ -224,10 +224,7 @@ internal sealed class PodCore : IAsyncDisposable
             _allocations = allocations;
             var syncer = new PodSyncer(
                 new PodSyncParts(_manager, volumes, objects, probes, cgroups, new AdmitAll()) { Resizing = new PodResizing(allocations, actuated) },
-                new PodSyncSurroundings(_pleg, cache, Statuses, node, Events, new StartGate(4, TimeSpan.FromSeconds(10), time), core.Paths, _work)
-                {
-                    Removals = new StartGate(2, TimeSpan.FromSeconds(10), time),
-                },
+                new PodSyncSurroundings(_pleg, cache, Statuses, node, Events, new StartGate(4, TimeSpan.FromSeconds(10), time), core.Paths, _work),
                 time, NullLogger<PodSyncer>.Instance);
             allocations.Decided += uid => workers!.Wake(uid);
             workers = new PodWorkers(syncer, cache.AnythingRunning, time, new FaultLogger<PodWorkers>(core.Faults), _stop.Token);
