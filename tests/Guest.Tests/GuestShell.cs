@@ -14,6 +14,9 @@ public sealed class GuestShell(string space, string disk, string folder, string 
     /// <summary>The arguments for kubeadm join.</summary>
     public string JoinArguments => File.ReadAllText(Path.Combine(folder, "join")).Trim();
 
+    /// <summary>The cluster administrator's kubeconfig.</summary>
+    public string AdministratorsKubeconfig => File.ReadAllText(Path.Combine(folder, "super-admin.conf"));
+
     /// <summary>Runs a shell command in the guest.</summary>
     public Task<ToolAnswer> RunAsync(string command) =>
         Tool.RunAsync("/bin/sh", [Path.Combine(scripts, "guest.sh"), "run", space, disk, folder, command], limit: CallLimit);
