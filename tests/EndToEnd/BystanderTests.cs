@@ -60,10 +60,7 @@ public sealed class BystanderTests(ClusterFixture fixture)
             if (!Cluster.Control.IsApiServerUp) await Cluster.Control.StartApiServerAsync();
             foreach ((string space, string name) in new[] { ("bystanders", "elsewhere"), ("k8s.io", "unlabelled") })
             {
-                // Not rm -f: with a signal to all of a container's processes ctr was seen to wait for ever.
-                await Tool.RunAsync("ctr", ["--address", Cluster.Runtime.Socket, "-n", space, "tasks", "kill", "--signal", "SIGKILL", name]);
-                await Until.HoldsAsync($"{name} has ended", TimeSpan.FromSeconds(60), async () => await TaskStateAsync(space, name) is null or "STOPPED");
-                await Tool.RunAsync("ctr", ["--address", Cluster.Runtime.Socket, "-n", space, "tasks", "rm", name]);
+                await Tool.RunAsync("ctr", ["--address", Cluster.Runtime.Socket, "-n", space, "tasks", "rm", "-f", name]);
                 await Tool.RunAsync("ctr", ["--address", Cluster.Runtime.Socket, "-n", space, "containers", "rm", name]);
             }
             await work.DeletePodAsync("not-here", grace: 0);
