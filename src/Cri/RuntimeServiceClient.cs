@@ -25,7 +25,9 @@ public sealed class RuntimeServiceClient(CriConnection connection) : IRuntimeSer
 
     /// <inheritdoc/>
     public Task<RemovePodSandboxResponse> RemovePodSandboxAsync(RemovePodSandboxRequest request, CancellationToken cancellationToken) =>
-        _lost.RemovedAsync(() => connection.ChangeAsync(RuntimeServiceMethods.RemovePodSandbox, "remove_podsandbox", _limits.Normal, request, cancellationToken));
+        _lost.RemovedAsync(
+            () => connection.ChangeAsync(RuntimeServiceMethods.RemovePodSandbox, "remove_podsandbox", _limits.Normal, request, cancellationToken),
+            async id => id == request.PodSandboxId || await IsInSandboxAsync(id, request.PodSandboxId));
 
     /// <inheritdoc/>
     public Task<PodSandboxStatusResponse> PodSandboxStatusAsync(PodSandboxStatusRequest request, CancellationToken cancellationToken) =>
@@ -53,7 +55,9 @@ public sealed class RuntimeServiceClient(CriConnection connection) : IRuntimeSer
 
     /// <inheritdoc/>
     public Task<RemoveContainerResponse> RemoveContainerAsync(RemoveContainerRequest request, CancellationToken cancellationToken) =>
-        _lost.RemovedAsync(() => connection.ChangeAsync(RuntimeServiceMethods.RemoveContainer, "remove_container", _limits.Normal, request, cancellationToken));
+        _lost.RemovedAsync(
+            () => connection.ChangeAsync(RuntimeServiceMethods.RemoveContainer, "remove_container", _limits.Normal, request, cancellationToken),
+            id => Task.FromResult(id == request.ContainerId));
 
     /// <inheritdoc/>
     public Task<ListContainersResponse> ListContainersAsync(ListContainersRequest request, CancellationToken cancellationToken) =>
@@ -150,4 +154,10 @@ public sealed class RuntimeServiceClient(CriConnection connection) : IRuntimeSer
     /// <inheritdoc/>
     public Task<UpdatePodSandboxResourcesResponse> UpdatePodSandboxResourcesAsync(UpdatePodSandboxResourcesRequest request, CancellationToken cancellationToken) =>
         connection.ChangeAsync(RuntimeServiceMethods.UpdatePodSandboxResources, "update_podsandbox_resources", _limits.Normal, request, cancellationToken);
+
+    private async Task<bool> IsInSandboxAsync(string container, string sandbox)
+    {
+        var request = new ListContainersRequest { Filter = new ContainerFilter { Id = container, PodSandboxId = sandbox } };
+        return (await ListContainersAsync(request, CancellationToken.None)).Containers.Any(c => c.Id == container && c.PodSandboxId == sandbox);
+    }
 }

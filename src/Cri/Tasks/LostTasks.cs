@@ -32,8 +32,11 @@ public sealed partial class LostTasks(CriConnection connection)
 
     /// <summary>Makes the call again each time a lost task kept it from its end and could be removed.</summary>
     /// <param name="remove">RemoveContainer or RemovePodSandbox, which end what runs.</param>
+    /// <param name="isRemoved">
+    /// Whether the call removes this container. Refusals quote what pods choose, such as paths: one that names another's task ends nothing.
+    /// </param>
     /// <exception cref="CriException">What the call was refused for, where that was no lost task or the task is there to stay.</exception>
-    public async Task<T> RemovedAsync<T>(Func<Task<T>> remove)
+    public async Task<T> RemovedAsync<T>(Func<Task<T>> remove, Func<string, Task<bool>> isRemoved)
     {
         string? last = null;
         for (int i = 0; ; i++)
@@ -46,6 +49,7 @@ public sealed partial class LostTasks(CriConnection connection)
             catch (CriException e) when (i < Most && IdOf(e) is { } lost && lost != last)
             {
                 id = lost;
+                if (!await isRemoved(id)) throw;
                 LogLost(connection.Logger, id, e.Message);
                 if (!await EndAsync(id)) throw;
             }

@@ -61,4 +61,18 @@ public sealed class LostTasksTests
         await Assert.ThrowsAsync<CriException>(() => f.Runtime.RemoveContainerAsync(new RemoveContainerRequest { ContainerId = id }, default));
         Assert.DoesNotContain(f.Fake.Calls, c => c.Method is "Kill" or "Wait" or "Delete");
     }
+
+    [Fact]
+    public async Task A_refusal_that_names_the_task_of_another_pod_ends_nothing()
+    {
+        await using RuntimeFixture f = await RuntimeFixture.StartAsync();
+        string sandbox = await f.RunSandboxAsync(), own = await f.CreateContainerAsync(sandbox);
+        string other = await f.StartContainerAsync(await f.RunSandboxAsync("other"));
+        // As a pod could have it with a path of its own choice.
+        Reaction quoting = Reaction.Fail(StatusCode.FailedPrecondition, $"failed to unmount /volumes/cannot delete running task {other}: busy");
+        f.Fake.Behaviour.On("RemoveContainer", quoting).On("RemovePodSandbox", quoting);
+        await Assert.ThrowsAsync<CriException>(() => f.Runtime.RemoveContainerAsync(new RemoveContainerRequest { ContainerId = own }, default));
+        await Assert.ThrowsAsync<CriException>(() => f.Runtime.RemovePodSandboxAsync(new RemovePodSandboxRequest { PodSandboxId = sandbox }, default));
+        Assert.DoesNotContain(f.Fake.Calls, c => c.Method is "Kill" or "Wait" or "Delete");
+    }
 }
