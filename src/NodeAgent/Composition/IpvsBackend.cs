@@ -1,11 +1,9 @@
 using System.Collections.Immutable;
 using System.Net;
 using Microsoft.Extensions.Logging;
-using NodeAgent.Linux.Netlink;
 using NodeAgent.Proxy.Configuration;
 using NodeAgent.Proxy.Kernel.Iptables;
 using NodeAgent.Proxy.Kernel.Ipvs;
-using NodeAgent.Proxy.Kernel.Nftables;
 using NodeAgent.Proxy.LocalTraffic;
 using NodeAgent.Proxy.Nodes;
 using NodeAgent.Proxy.Proxiers;
@@ -65,20 +63,7 @@ internal sealed class IpvsBackend : ProxyBackend
         }
     }
 
-    public override Task RemoveOtherModeAsync(CancellationToken cancellationToken)
-    {
-        try
-        {
-            using var kernel = new NftKernel(_proxier.Family, () => NetlinkSocket.Open());
-            kernel.DeleteTable();
-        }
-        catch (NetlinkException)
-        {
-            // A kernel without nf_tables has no such table.
-        }
-
-        return Task.CompletedTask;
-    }
+    public override Task RemoveOtherModeAsync(CancellationToken cancellationToken) => RemoveNftablesAsync(_proxier.Family);
 
     public override void Dispose()
     {

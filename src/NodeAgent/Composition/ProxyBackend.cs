@@ -34,6 +34,22 @@ internal abstract class ProxyBackend : IDisposable
     public virtual void Dispose()
     {
     }
+
+    /// <summary>What a mode of iptables rules has to take away of the nftables mode.</summary>
+    protected static Task RemoveNftablesAsync(IPFamily family)
+    {
+        try
+        {
+            using var kernel = new NftKernel(family, () => NetlinkSocket.Open());
+            kernel.DeleteTable();
+        }
+        catch (NetlinkException)
+        {
+            // A kernel without nf_tables has no such table.
+        }
+
+        return Task.CompletedTask;
+    }
 }
 
 /// <summary>iptables mode.</summary>
@@ -86,20 +102,7 @@ internal sealed class IptablesBackend : ProxyBackend
         }
     }
 
-    public override Task RemoveOtherModeAsync(CancellationToken cancellationToken)
-    {
-        try
-        {
-            using var kernel = new NftKernel(_proxier.Family, () => NetlinkSocket.Open());
-            kernel.DeleteTable();
-        }
-        catch (NetlinkException)
-        {
-            // A kernel without nf_tables has no such table.
-        }
-
-        return Task.CompletedTask;
-    }
+    public override Task RemoveOtherModeAsync(CancellationToken cancellationToken) => RemoveNftablesAsync(_proxier.Family);
 }
 
 /// <summary>nftables mode.</summary>
