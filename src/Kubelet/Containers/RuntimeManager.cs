@@ -457,20 +457,12 @@ public sealed partial class RuntimeManager : IPodRuntime, IDisposable
     public async Task KillPodAsync(Pod? pod, RuntimePodStatus status, TimeSpan? gracePeriod, CancellationToken cancellationToken)
     {
         string? ip = PodIP(status, _needs.Node.HostIPs);
-        var sidecars = pod?.Spec.InitContainers.Where(c => c.RestartPolicy == "Always").Select(c => c.Name ?? "").ToList() ?? [];
-        RuntimeContainerStatus[] running = [.. status.Containers.Where(c => c.State is RuntimeContainerState.Running or RuntimeContainerState.Unknown)];
-        var main = running.Where(c => !sidecars.Contains(c.Name)).Select(c => _stopper.StopAsync(pod, c, "", gracePeriod, ip, null, cancellationToken)).ToList();
-        Task before = Task.WhenAll(main);
-        var all = new List<Task>(main);
-        foreach (string name in Enumerable.Reverse(sidecars))
+        List<Task> all = [];
+        Task? before = null;
+        foreach (ImmutableArray<RuntimeContainerStatus> wave in TerminationOrder.Compute(pod, status.Containers))
         {
-            // Each sidecar waits for all main containers and for those sidecars that started after it.
-            foreach (RuntimeContainerStatus c in running.Where(c => c.Name == name))
-            {
-                Task stop = _stopper.StopAsync(pod, c, "", gracePeriod, ip, before, cancellationToken);
-                before = Task.WhenAll(before, stop);
-                all.Add(stop);
-            }
+            all.AddRange(wave.Select(c => _stopper.StopAsync(pod, c, "", gracePeriod, ip, before, cancellationToken)).ToArray());
+            before = Task.WhenAll(all.ToArray());
         }
 
         // A container that cannot be stopped keeps neither the others nor the sandboxes from it; the caller hears of it afterwards.
