@@ -234,7 +234,17 @@ public sealed partial class RuntimeManager : IPodRuntime, IDisposable
             throw;
         }
 
-        PodSandboxStatus status = (await _runtime.PodSandboxStatusAsync(new PodSandboxStatusRequest { PodSandboxId = id }, cancellationToken)).Status;
+        PodSandboxStatus status;
+        try
+        {
+            status = (await _runtime.PodSandboxStatusAsync(new PodSandboxStatusRequest { PodSandboxId = id }, cancellationToken)).Status;
+        }
+        catch (CriException e)
+        {
+            _needs.Events.Record(pod, null, "Warning", "FailedPodSandBoxStatus", $"Unable to get pod sandbox status: {e.Message}");
+            throw;
+        }
+
         IEnumerable<string> ips = status.Network is { } n ? [n.Ip, .. n.AdditionalIps.Select(a => a.Ip)] : [];
         return (id, [.. ips.Where(ip => System.Net.IPAddress.TryParse(ip, out _))]);
     }

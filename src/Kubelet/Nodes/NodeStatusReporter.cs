@@ -37,6 +37,7 @@ public sealed partial class NodeStatusReporter(
     private IReadOnlyList<NodeImage>? _images;
     private long _imagesListed;
     private long? _lastReport;
+    private bool _cordoned;
     private TimeSpan _reportDelay;
     private string? _loggedFailure;
 
@@ -201,6 +202,7 @@ public sealed partial class NodeStatusReporter(
     {
         NodeObservation seen = await ObserveAsync(info.Current?.Status.Addresses ?? [], cancellationToken);
         Node node = (useCache ? info.Current : null) ?? await client.GetAsync<Node>(null, options.NodeName, useCache ? "0" : null, cancellationToken);
+        RecordSchedulable(node);
         Node wanted = NodeRegistration.WithAnnotations(node, options) with { Status = NodeStatusSetters.Apply(node.Status, options, seen) };
         info.Computed(wanted.Status);
         bool changed = NodeStatusChange.Between(node.Status, wanted.Status) || !SameMetadata(node, wanted);
@@ -220,6 +222,17 @@ public sealed partial class NodeStatusReporter(
         _reportDelay = changed ? (Random.Shared.NextDouble() - 0.5) * options.ReportFrequency : TimeSpan.Zero;
         info.Observe(answered);
         RecordChanges(node, wanted);
+    }
+
+    // A node that is schedulable when the agent starts gives no event, one that is not gives one, as upstream.
+    private void RecordSchedulable(Node node)
+    {
+        bool cordoned = node.Spec?.Unschedulable == true;
+        if (cordoned != _cordoned)
+        {
+            _cordoned = cordoned;
+            events.StatusIsNow(cordoned ? "NodeNotSchedulable" : "NodeSchedulable");
+        }
     }
 
     private void RecordChanges(Node before, Node after)

@@ -38,6 +38,12 @@ public static class CgroupSupport
         ? "kubelet is configured to not run on a host using cgroup v1. cgroup v1 support is unsupported and will be removed in a future release; set failCgroupV1: false to run on it nevertheless"
         : null;
 
+    /// <summary>What the node's events tell about this cgroup version; null where there is nothing to tell. The text is upstream's.</summary>
+    public static string? Warning(CgroupVersion version) => version == CgroupVersion.V1
+        ? "cgroup v1 detected. cgroup v1 support is deprecated and will be removed in a future release. Please migrate to cgroup v2. "
+            + "More information at https://git.k8s.io/enhancements/keps/sig-node/5573-remove-cgroup-v1"
+        : null;
+
     /// <summary>Capacity in quantities the kubepods cgroup is limited by.</summary>
     public static IReadOnlyDictionary<string, Quantity> InternalCapacity(IReadOnlyDictionary<string, Quantity> capacity, long maximumPids) =>
         new Dictionary<string, Quantity>(capacity) { ["pid"] = Quantity.FromValue(maximumPids) };

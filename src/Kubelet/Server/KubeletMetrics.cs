@@ -1,6 +1,7 @@
 using NodeAgent.Cri;
 using NodeAgent.Kubelet.Pleg;
 using NodeAgent.Kubernetes.Metrics;
+using NodeAgent.Linux.Cgroups;
 
 namespace NodeAgent.Kubelet.Server;
 
@@ -11,6 +12,8 @@ public sealed class KubeletMetrics : IRuntimeOperationObserver
     private static readonly double[] OperationBuckets = [.. Enumerable.Range(0, 14).Select(i => 0.005 * Math.Pow(2.5, i))];
     private readonly CounterFamily _operations, _errors;
     private readonly HistogramFamily _durations;
+
+    private readonly GaugeFamily _cgroupVersion;
 
     /// <summary>Registers them.</summary>
     /// <param name="registry">/metrics.</param>
@@ -25,10 +28,14 @@ public sealed class KubeletMetrics : IRuntimeOperationObserver
         _durations = registry.Histogram(
             "kubelet_runtime_operations_duration_seconds", "Duration in seconds of runtime operations. Broken down by operation type.", OperationBuckets, "operation_type");
         registry.Gauge("kubelet_node_name", "The node's name. The count is always 1.", "node").With(nodeName).Set(1);
+        _cgroupVersion = registry.Gauge("kubelet_cgroup_version", "cgroup version on the hosts.");
         GaugeFamily pods = registry.Gauge("kubelet_running_pods", "Number of pods that have a running pod sandbox");
         GaugeFamily containers = registry.Gauge("kubelet_running_containers", "Number of containers currently running", "container_state");
         registry.OnCollect(() => Count([.. observed()], pods, containers));
     }
+
+    /// <summary>Tells the host's cgroup version.</summary>
+    public void OfHost(CgroupVersion version) => _cgroupVersion.With().Set((int)version);
 
     /// <inheritdoc/>
     public void Ended(string operation, TimeSpan elapsed, CriErrorKind? error)

@@ -231,7 +231,7 @@ public sealed partial class PodSyncer(PodSyncParts parts, PodSyncSurroundings no
         parts.Probes.StopLivenessAndStartup(pod.Uid);
         if (observed.AnythingRunning)
         {
-            await parts.Runtime.KillPodAsync(PodMemory.Known(pod) ? pod : null, observed, state.Grace, cancellationToken);
+            await KillAsync(pod, observed, state.Grace, cancellationToken);
             memory.ActedAt = time.GetUtcNow();
             observed = await ObserveAsync(pod, memory, cancellationToken, force: true);
         }
@@ -246,6 +246,19 @@ public sealed partial class PodSyncer(PodSyncParts parts, PodSyncSurroundings no
         return new PodPassResult(PodPassOutcome.Done);
     }
 
+    private async Task KillAsync(Pod pod, RuntimePodStatus observed, TimeSpan? grace, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await parts.Runtime.KillPodAsync(PodMemory.Known(pod) ? pod : null, observed, grace, cancellationToken);
+        }
+        catch (Exception e) when (e is not OperationCanceledException)
+        {
+            node.Events.Record(pod, null, "Warning", "FailedKillPod", $"error killing pod: {e.Message}");
+            throw;
+        }
+    }
+
     /// <inheritdoc/>
     public async Task<PodPassResult> SyncTerminatedAsync(Pod pod, PodWorkerState state, CancellationToken cancellationToken)
     {
@@ -257,7 +270,7 @@ public sealed partial class PodSyncer(PodSyncParts parts, PodSyncSurroundings no
         if (observed.AnythingRunning)
         {
             // The runtime came back with something we had not seen: it has to be stopped first, and this phase never goes back.
-            await parts.Runtime.KillPodAsync(PodMemory.Known(pod) ? pod : null, observed, TimeSpan.FromSeconds(1), cancellationToken);
+            await KillAsync(pod, observed, TimeSpan.FromSeconds(1), cancellationToken);
             await ObserveAsync(pod, memory, cancellationToken, force: true);
             return new PodPassResult(PodPassOutcome.Again, TimeSpan.FromSeconds(1));
         }

@@ -62,6 +62,7 @@ internal sealed partial class KubeletComposition : IAsyncDisposable
     private readonly QosContainerManager _qos;
     private readonly NodeEvents _nodeEvents;
     private readonly ActivePods _active;
+    private readonly string? _cgroupWarning;
     private readonly RuntimeStateMonitor _runtimeState;
     private readonly SyncLoop _loop;
     private readonly NodeIdentity? _identity;
@@ -120,6 +121,8 @@ internal sealed partial class KubeletComposition : IAsyncDisposable
 
         // Cgroups.
         CgroupMounts mounts = CgroupMounts.Detect();
+        _cgroupWarning = CgroupSupport.Warning(mounts.Version);
+        measured.OfHost(mounts.Version);
         if (CgroupSupport.Refusal(mounts.Version, settings.Cgroups.FailCgroupV1) is { } refusal)
         {
             throw new StartRefusedException(refusal);
@@ -207,7 +210,11 @@ internal sealed partial class KubeletComposition : IAsyncDisposable
         SyncLoop? loop = null;
         List<PodSourceKind> kinds = [.. api is null ? [] : new[] { PodSourceKind.Api }, .. settings.StaticPodPath is null ? [] : new[] { PodSourceKind.File },
             .. settings.StaticPodUrl is null ? [] : new[] { PodSourceKind.Http }];
-        var merger = new PodSourceMerger(kinds, u => loop!.Post(u), p => LogDuplicate(p.Ref));
+        var merger = new PodSourceMerger(kinds, u => loop!.Post(u), p =>
+        {
+            LogDuplicate(p.Ref);
+            podEvents.Record(p, null, "Warning", "FailedValidation", $"Error validating pod {p.Metadata.Name}_{p.Metadata.Namespace}({p.Metadata.Uid}) from {p.Metadata.Annotations.GetValueOrDefault(PodIdentityExtensions.ConfigSourceAnnotation, "api")} due to duplicate pod name \"{p.Metadata.Name}\", ignoring");
+        });
         LoopProgress? syncProgress = null;
         _loop = loop = new SyncLoop(pods, workers, statuses, () => syncProgress?.Beat(), loggers.CreateLogger<SyncLoop>());
         takenOver = TakenOverAsync(merger, loop);
@@ -313,6 +320,11 @@ internal sealed partial class KubeletComposition : IAsyncDisposable
         LimitOwnProcess();
         await _qos.StartAsync(cancellationToken);
         _nodeEvents.Record("Normal", "Starting", "Starting kubelet.");
+        if (_cgroupWarning is { } warning)
+        {
+            _nodeEvents.Record("Warning", "CgroupV1", warning);
+        }
+
         if (_qos.AllocatableError is { } notEnforced)
         {
             _nodeEvents.Record("Warning", "FailedNodeAllocatableEnforcement", $"Failed to update Node Allocatable Limits \"kubepods\": {notEnforced}");

@@ -109,6 +109,20 @@ public sealed class NodeStatusReporterTests : IHostObserver, IHostNetwork, INode
     }
 
     [Fact]
+    public async Task Cordoning_a_node_and_taking_it_back_are_told_once_each()
+    {
+        await ReadyAsync();
+        foreach (bool cordoned in (bool[])[true, true, false, false])
+        {
+            _api.Node = _api.Node! with { Spec = (_api.Node.Spec ?? new NodeSpec()) with { Unschedulable = cordoned ? true : null } };
+            _info.Observe(_api.Node);
+            await ReadyAgainAsync();
+        }
+
+        Assert.Equal(["Normal NodeNotSchedulable Node n1 status is now: NodeNotSchedulable", "Normal NodeSchedulable Node n1 status is now: NodeSchedulable"], _events);
+    }
+
+    [Fact]
     public async Task Two_reasons_are_listed_in_brackets()
     {
         _answer = new RuntimeState { RuntimeNotReady = "container runtime not ready: RuntimeReady=false reason:A message:b", NetworkNotReady = "container runtime network not ready: NetworkReady=false reason:C message:d" };

@@ -45,6 +45,17 @@ public sealed class PodCoreTests
     }
 
     [Fact]
+    public async Task A_pod_that_the_runtime_does_not_stop_says_so_in_an_event_and_is_tried_again()
+    {
+        await using PodCore core = await RunningAsync();
+        core.Fake.Behaviour.On("StopContainer", Reaction.Fail(StatusCode.Internal, "the shim does not answer"), times: 1);
+        core.Api.Delete("web");
+        await core.UntilAsync(() => core.Api.Find("web") is null, "the API object goes");
+        Assert.Contains(core.Agent.Events.All, e => e is { Reason: "FailedKillPod" } && e.Message.StartsWith("error killing pod: ", StringComparison.Ordinal)
+            && e.Message.Contains("the shim does not answer", StringComparison.Ordinal));
+    }
+
+    [Fact]
     public async Task An_evicted_pod_is_stopped_fails_with_the_reason_keeps_its_condition_and_is_not_started_again()
     {
         await using PodCore core = await RunningAsync();
