@@ -255,16 +255,15 @@ public sealed class IpvsProxierTests
     [Fact]
     public void Any_sequence_of_changes_ends_where_programming_from_nothing_ends()
     {
-        var change = Gen.Choose(0, 8).SelectMany(kind => Gen.Choose(0, 4).SelectMany(service => Gen.Choose(0, 15).Select(bits => (kind, service, bits))));
-        Prop.ForAll(Gen.ListOf(change).ToArbitrary(), changes =>
+        Prop.ForAll(StateChange.Sequences(), changes =>
         {
             (FakeIpvsKernel kernel, FakeIptables iptables, ProxyState state) = (new(IPFamily.IPv4), new(), new(IPFamily.IPv4));
             IpvsProxier proxier = Make(state, kernel, iptables);
-            foreach ((int kind, int service, int bits) in changes)
+            foreach (StateChange change in changes)
             {
-                Apply(state, kind, service, bits);
+                change.ApplyTo(state);
                 Assert.True(proxier.SyncAsync(default).GetAwaiter().GetResult());
-                proxier = bits == 15 ? Make(state, kernel, iptables) : proxier;
+                proxier = change.Bits == 15 ? Make(state, kernel, iptables) : proxier;
             }
 
             Assert.True(proxier.SyncAsync(default).GetAwaiter().GetResult());
@@ -311,26 +310,4 @@ public sealed class IpvsProxierTests
 
     private static IpvsProxier Make(ProxyState state, FakeIpvsKernel kernel, FakeIptables iptables, IpvsOptions? options = null) =>
         new(state, options ?? Options, kernel, iptables, "node1", new FakeTimeProvider(), NullLogger<IpvsProxier>.Instance);
-
-    private static void Apply(ProxyState state, int kind, int service, int bits)
-    {
-        string name = $"web{service}", ip = $"10.96.0.{service + 1}";
-        string[] addresses = [.. Enumerable.Range(0, 3).Where(i => (bits >> i & 1) != 0).Select(i => i == 0 ? "10.244.0.10!" : $"10.244.0.{10 + i}")];
-        switch (kind)
-        {
-            case 0: state.SetService(TestServices.Service(name, ip)); break;
-            case 1: state.SetService(TestServices.Service(name, ip, nodePort: 30000 + (service / 2), external: bits > 7 ? "Local" : null)); break;
-            case 2: state.RemoveService(new ServiceName("ns", name)); break;
-            case 3: state.RemoveSlice(TestServices.Slice(name)); break;
-            case 4: state.SetService(Changed(TestServices.Service(name, ip), s => s with { SessionAffinity = "ClientIP", Type = "LoadBalancer", LoadBalancerSourceRanges = [$"203.0.113.{bits}/28"] })); break;
-            case 5: state.SetService(Changed(TestServices.Service(name, ip), s => s with { ExternalIPs = ["10.96.0.1", $"192.0.2.{bits % 3}"], InternalTrafficPolicy = bits > 7 ? "Local" : "Cluster" })); break;
-            default: state.SetSlice(TestServices.Slice(name, addresses)); break;
-        }
-    }
-
-    private static Service Changed(Service service, Func<ServiceSpec, ServiceSpec> change) => service with
-    {
-        Spec = change(service.Spec!),
-        Status = new ServiceStatus { LoadBalancer = new LoadBalancerStatus { Ingress = [new LoadBalancerIngress { Ip = "192.0.9.1" }] } },
-    };
 }

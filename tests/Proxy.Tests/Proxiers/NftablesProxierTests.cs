@@ -169,18 +169,17 @@ public sealed class NftablesProxierTests
     [Fact]
     public void Any_sequence_of_changes_ends_where_programming_from_nothing_ends()
     {
-        var change = Gen.Choose(0, 8).SelectMany(kind => Gen.Choose(0, 4).SelectMany(service => Gen.Choose(0, 15).Select(bits => (kind, service, bits))));
-        Prop.ForAll(Gen.ListOf(change).ToArbitrary(), changes =>
+        Prop.ForAll(StateChange.Sequences(), changes =>
         {
             var kernel = new FakeNftKernel(IPFamily.IPv4);
             var state = new ProxyState(IPFamily.IPv4);
             NftablesProxier proxier = Make(state, kernel);
-            foreach ((int kind, int service, int bits) in changes)
+            foreach (StateChange change in changes)
             {
-                Apply(state, kind, service, bits);
+                change.ApplyTo(state);
                 Assert.True(proxier.SyncAsync(default).GetAwaiter().GetResult());
-                proxier = bits == 15 ? Make(state, kernel) : proxier;
-                if (bits == 15)
+                proxier = change.Bits == 15 ? Make(state, kernel) : proxier;
+                if (change.Bits == 15)
                 {
                     state.RequestFull();
                 }
@@ -198,17 +197,16 @@ public sealed class NftablesProxierTests
     [Fact]
     public void Any_sequence_of_changes_leaves_the_same_reachable_rules_without_a_full_pass()
     {
-        var change = Gen.Choose(0, 8).SelectMany(kind => Gen.Choose(0, 4).SelectMany(service => Gen.Choose(0, 14).Select(bits => (kind, service, bits))));
-        Prop.ForAll(Gen.ListOf(change).ToArbitrary(), changes =>
+        Prop.ForAll(StateChange.Sequences(14), changes =>
         {
             var kernel = new FakeNftKernel(IPFamily.IPv4);
             var state = new ProxyState(IPFamily.IPv4);
             NftablesProxier proxier = Make(state, kernel);
             Assert.True(proxier.SyncAsync(default).GetAwaiter().GetResult());
             int full = kernel.Changes.Count(c => c.AddContainers);
-            foreach ((int kind, int service, int bits) in changes)
+            foreach (StateChange change in changes)
             {
-                Apply(state, kind, service, bits);
+                change.ApplyTo(state);
                 Assert.True(proxier.SyncAsync(default).GetAwaiter().GetResult());
             }
 
@@ -232,22 +230,4 @@ public sealed class NftablesProxierTests
         Assert.True(await proxier.SyncAsync(default));
         return proxier;
     }
-
-    private static void Apply(ProxyState state, int kind, int service, int bits)
-    {
-        string name = $"web{service}", ip = $"10.96.0.{service + 1}";
-        string[] addresses = [.. Enumerable.Range(0, 3).Where(i => (bits >> i & 1) != 0).Select(i => i == 0 ? "10.244.0.10!" : $"10.244.0.{10 + i}")];
-        switch (kind)
-        {
-            case 0: state.SetService(TestServices.Service(name, ip)); break;
-            case 1: state.SetService(TestServices.Service(name, ip, nodePort: 30000 + (service / 2), external: bits > 7 ? "Local" : null)); break;
-            case 2: state.RemoveService(new ServiceName("ns", name)); break;
-            case 3: state.RemoveSlice(TestServices.Slice(name)); break;
-            case 4: state.SetService(Changed(TestServices.Service(name, ip), s => s with { SessionAffinity = "ClientIP", SessionAffinityConfig = new SessionAffinityConfig { ClientIP = new ClientIPConfig { TimeoutSeconds = 10 + (bits % 2) } } })); break;
-            case 5: state.SetService(Changed(TestServices.Service(name, ip), s => s with { ExternalIPs = ["10.96.0.1", $"192.0.2.{bits % 3}"], InternalTrafficPolicy = bits > 7 ? "Local" : "Cluster" })); break;
-            default: state.SetSlice(TestServices.Slice(name, addresses)); break;
-        }
-    }
-
-    private static Service Changed(Service service, Func<ServiceSpec, ServiceSpec> change) => service with { Spec = change(service.Spec!) };
 }
