@@ -26,6 +26,7 @@ internal sealed class IpvsBackend : ProxyBackend
     {
         (_kernel, _time) = (kernel, around.Time);
         KubeProxyConfiguration c = around.Settings.Configuration;
+        AtLeastEvery = c.SyncPeriod;
         var nodePorts = new NodePortAddresses(NodePortAddresses.Expand(c.NodePortAddresses, node.Addresses), state.Family);
         var options = new IpvsOptions
         {
@@ -47,10 +48,13 @@ internal sealed class IpvsBackend : ProxyBackend
 
     public override IProxier Proxier => _proxier;
 
+    /// <summary>Foreign changes are found by the pass of each sync period.</summary>
+    public override TimeSpan AtLeastEvery { get; }
+
     /// <summary>ipvs.scheduler, rr where it is not set.</summary>
     public static string Scheduler(KubeProxyConfiguration configuration) => configuration.IpvsScheduler.Length == 0 ? "rr" : configuration.IpvsScheduler;
 
-    /// <summary>Foreign changes are found by the pass of each sync period; here only what drains is looked at.</summary>
+    /// <summary>Only what drains is looked at.</summary>
     public override async Task WatchAsync(Action changed, CancellationToken cancellationToken)
     {
         using var period = new PeriodicTimer(DrainingPeriod, _time);

@@ -22,6 +22,9 @@ internal abstract class ProxyBackend : IDisposable
     /// <summary>Node ports answer on 127.0.0.1: the kernel has to route it.</summary>
     public virtual bool Localhost => false;
 
+    /// <summary>A pass is made at least this often, whether or not anybody asks.</summary>
+    public virtual TimeSpan AtLeastEvery => TimeSpan.FromHours(1);
+
     /// <summary>Calls back when somebody else changed the rules; runs from the first successful pass until cancelled.</summary>
     public abstract Task WatchAsync(Action changed, CancellationToken cancellationToken);
 

@@ -23,8 +23,6 @@ internal sealed record ProxyNode(NodeAddresses Addresses, IReadOnlyList<string> 
 /// <summary>One address family of the proxy: its state, its passes and their timing, its health check node ports.</summary>
 internal sealed class ProxyFamily : IAsyncDisposable
 {
-    private static readonly TimeSpan AtLeastEvery = TimeSpan.FromHours(1);
-
     private readonly ProxyState _state;
     private readonly ProxySurroundings _around;
     private readonly ProxyBackend _backend;
@@ -40,7 +38,7 @@ internal sealed class ProxyFamily : IAsyncDisposable
         (_state, _backend, _around) = (state, backend, around);
         KubeProxyConfiguration c = around.Settings.Configuration;
         var nodePorts = new NodePortAddresses(NodePortAddresses.Expand(c.NodePortAddresses, node.Addresses), state.Family);
-        _runner = new BoundedFrequencyRunner(PassAsync, c.MinSyncPeriod, c.SyncPeriod, c.Mode == "ipvs" ? c.SyncPeriod : AtLeastEvery, around.Time);
+        _runner = new BoundedFrequencyRunner(PassAsync, c.MinSyncPeriod, c.SyncPeriod, backend.AtLeastEvery, around.Time);
         IReadOnlyList<IPAddress> listen = nodePorts.Select(around.Network.AllAddresses()) is { } chosen
             ? [.. chosen.Select(IPAddress.Parse)]
             : [state.Family == IPFamily.IPv4 ? IPAddress.Any : IPAddress.IPv6Any];
@@ -54,6 +52,9 @@ internal sealed class ProxyFamily : IAsyncDisposable
 
     /// <summary>Node ports answer on 127.0.0.1: the kernel has to route it.</summary>
     public bool Localhost => _backend.Localhost;
+
+    /// <summary>Ends with the first pass that succeeded.</summary>
+    public Task Programmed => _programmed.Task;
 
     /// <summary>A change is to be programmed.</summary>
     public void Changed()
