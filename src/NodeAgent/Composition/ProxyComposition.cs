@@ -54,10 +54,10 @@ internal sealed partial class ProxyComposition(ProxySettings settings, ILoggerFa
         var servers = new ProxyServers(c, health, metrics, registry, time, loggers.CreateLogger<ProxyServers>());
         servers.Failed += (reason, message) => events.Record(NodeReference, EventTypes.Warning, reason, message, "StartKubeProxy");
         var nodes = new ProxyNodeWatch(health);
-        var nodeInformer = new Informer<Node>(api, ProxyWatches.NodeOptions(settings.NodeName), loggers.CreateLogger<Informer<Node>>(), time);
-        nodeInformer.AddHandler(nodes);
-        List<Task> running = [nodeInformer.RunAsync(stop.Token), events.RunAsync(stop.Token), .. settings.InitOnly ? [] : new[] { servers.RunAsync(stop.Token) }];
-        running.Add(ProgramAsync(api, nodeInformer, nodes, around, stop.Token));
+        var informers = new ProxyInformers(api, settings, loggers, time);
+        informers.Node.AddHandler(nodes);
+        List<Task> running = [.. informers.Run(stop.Token), events.RunAsync(stop.Token), .. settings.InitOnly ? [] : new[] { servers.RunAsync(stop.Token) }];
+        running.Add(ProgramAsync(informers, nodes, around, stop.Token));
         if (!settings.InitOnly)
         {
             ready();
@@ -105,19 +105,17 @@ internal sealed partial class ProxyComposition(ProxySettings settings, ILoggerFa
 
     private ObjectReference NodeReference => new() { Kind = "Node", Name = settings.NodeName, Uid = settings.NodeName };
 
-    private async Task ProgramAsync(KubernetesClient api, Informer<Node> nodeInformer, ProxyNodeWatch nodes, ProxySurroundings around, CancellationToken cancellationToken)
+    private async Task ProgramAsync(ProxyInformers informers, ProxyNodeWatch nodes, ProxySurroundings around, CancellationToken cancellationToken)
     {
-        await nodeInformer.HasSynced.WaitAsync(cancellationToken);
+        await informers.Node.HasSynced.WaitAsync(cancellationToken);
         ProxyNode node = await WaitForNodeAsync(nodes, cancellationToken);
         List<ProxyFamily> families = await PrepareAsync(node, around, cancellationToken);
-        if (settings.InitOnly)
-        {
-            return;
-        }
-
         try
         {
-            await RunFamiliesAsync(families, api, nodeInformer, node, around, cancellationToken);
+            if (!settings.InitOnly)
+            {
+                await RunFamiliesAsync(families, informers, node, around, cancellationToken);
+            }
         }
         finally
         {
@@ -129,7 +127,7 @@ internal sealed partial class ProxyComposition(ProxySettings settings, ILoggerFa
     }
 
     private async Task RunFamiliesAsync(
-        List<ProxyFamily> families, KubernetesClient api, Informer<Node> nodeInformer, ProxyNode node, ProxySurroundings around, CancellationToken cancellationToken)
+        List<ProxyFamily> families, ProxyInformers informers, ProxyNode node, ProxySurroundings around, CancellationToken cancellationToken)
     {
         bool synced = false;
         var watches = new ProxyWatches([.. families.Select(f => f.State)], () =>
@@ -140,11 +138,8 @@ internal sealed partial class ProxyComposition(ProxySettings settings, ILoggerFa
             }
         });
         around.Metrics.Follow([.. families.Select(f => f.State)]);
-        nodeInformer.AddHandler(watches.Nodes);
-        var services = new Informer<Service, ServiceState>(api, ProxyWatches.ServiceOptions, ProxyWatches.ServiceProjection, loggers.CreateLogger<Informer<Service>>(), time);
-        var slices = new Informer<EndpointSlice, SliceState>(
-            api, ProxyWatches.SliceOptions, ProxyWatches.SliceProjection(settings.NodeName), loggers.CreateLogger<Informer<EndpointSlice>>(), time);
-        IInformerRegistration first = services.AddHandler(watches.Services), second = slices.AddHandler(watches.Slices);
+        informers.Node.AddHandler(watches.Nodes);
+        IInformerRegistration first = informers.Services.AddHandler(watches.Services), second = informers.Slices.AddHandler(watches.Slices);
         around.Events.Record(NodeReference, EventTypes.Normal, "Starting", "", "StartKubeProxy");
         if (IsIpvs)
         {
@@ -153,19 +148,15 @@ internal sealed partial class ProxyComposition(ProxySettings settings, ILoggerFa
             around.Events.Record(NodeReference, EventTypes.Warning, "IPVSDeprecation", deprecated, "StartKubeProxy");
         }
 
-        List<Task> running = [services.RunAsync(cancellationToken), slices.RunAsync(cancellationToken), FailOnNewPodCidrsAsync(nodeInformer, node, cancellationToken)];
-        if (IsNftables)
+        if (informers.Ranges?.AddHandler(new ServiceRanges(cidrs => families.ForEach(f => f.SetServiceCidrs(cidrs)))) is { } third)
         {
-            var ranges = new Informer<ServiceCIDR>(api, new InformerOptions(), loggers.CreateLogger<Informer<ServiceCIDR>>(), time);
-            IInformerRegistration third = ranges.AddHandler(new ServiceRanges(cidrs => families.ForEach(f => f.SetServiceCidrs(cidrs))));
-            running.Add(ranges.RunAsync(cancellationToken));
             await Task.WhenAny(third.HasSynced, Task.Delay(RangesPatience, time, cancellationToken));
         }
 
         await Task.WhenAll(first.HasSynced, second.HasSynced).WaitAsync(cancellationToken);
         Volatile.Write(ref synced, true);
-        running.AddRange(families.Select(f => f.RunAsync(cancellationToken)));
-        await await Task.WhenAny(running);
+        await await Task.WhenAny(
+            [FailOnNewPodCidrsAsync(informers.Node, node, cancellationToken), AfterStart.TrimAsync(families, time, cancellationToken), .. families.Select(f => f.RunAsync(cancellationToken))]);
     }
 
     private bool IsIpvs => settings.Configuration.Mode == "ipvs";
