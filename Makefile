@@ -8,7 +8,7 @@ OUTPUT ?= out/$(RID)
 VERSION := $(shell sed -n 's:.*<Version>\(.*\)</Version>.*:\1:p' Directory.Build.props)
 DEB_ARCH = $(if $(filter linux-arm64,$(RID)),arm64,amd64)
 
-.PHONY: build test test-unit test-guest soak demo demo-down conformance bench bench-quick bench-services format publish deb clean
+.PHONY: build test test-unit test-guest soak demo demo-down conformance bench bench-quick bench-services bench-traffic format publish deb clean
 
 ## build: everything, warnings are errors
 build:
@@ -56,6 +56,11 @@ bench-quick:
 bench-services: publish
 	$(DOTNET) build bench/Bench/Bench.csproj -c $(CONFIGURATION) --nologo -v q
 	NODE_AGENT_BINARY=$(CURDIR)/$(OUTPUT)/node-agent $(DOTNET) bench/Bench/bin/$(CONFIGURATION)/net10.0/Bench.dll services --json out/bench-services.json $(BENCH)
+
+## bench-traffic: connections that fail while endpoints change 10,000 times, proxies are killed and others flush rules; ours beside the Go kube-proxy (sudo; 20 minutes)
+bench-traffic: publish
+	$(DOTNET) build bench/Bench/Bench.csproj -c $(CONFIGURATION) --nologo -v q
+	NODE_AGENT_BINARY=$(CURDIR)/$(OUTPUT)/node-agent $(DOTNET) bench/Bench/bin/$(CONFIGURATION)/net10.0/Bench.dll traffic $(BENCH)
 
 ## format: fails where the layout of a file is not that of .editorconfig
 format:

@@ -9,6 +9,11 @@ if (args is ["services", .. string[] more])
     return await ServicesBench.MainAsync(more);
 }
 
+if (args is ["traffic", .. string[] script])
+{
+    return await TrafficBench.MainAsync(script);
+}
+
 if (args is not ["pods", .. string[] rest] || rest.Length % 2 != 0)
 {
     return Usage();
@@ -65,5 +70,6 @@ static int Usage()
 {
     Console.Error.WriteLine("usage: bench pods [--pods N] [--runs N] [--single N] [--rest SECONDS] [--json FILE] [--also NAME:VARIABLE=VALUE,...]");
     Console.Error.WriteLine($"       bench {ServicesBenchOptions.Usage}");
+    Console.Error.WriteLine($"       bench {TrafficBench.Usage}");
     return 2;
 }

@@ -131,6 +131,8 @@ internal static class ServiceFloor
 
         public Task<bool?> HasChainAsync(string table, string chain, CancellationToken cancellationToken) => _iptables.HasChainAsync(table, chain, cancellationToken);
 
+        public Task<string?> RulesAsync(string table, string chain, bool first, CancellationToken cancellationToken) => _iptables.RulesAsync(table, chain, first, cancellationToken);
+
         public void Dispose() => _nft.Dispose();
     }
 }

@@ -63,6 +63,9 @@ public sealed record KubernetesClientOptions
     /// <summary>The User-Agent header.</summary>
     public string UserAgent { get; init; } = "node-agent/v1.36.2";
 
+    /// <summary>Where requests are counted; null for nowhere.</summary>
+    public RequestMetrics? Metrics { get; init; }
+
     /// <summary>Interval of HTTP/2 pings on connections with requests (a watch is one).</summary>
     public TimeSpan PingInterval { get; init; } = TimeSpan.FromSeconds(30);
 

@@ -47,12 +47,18 @@ public sealed class KubernetesClient : IKubernetesClient, IDisposable
     }
 
     /// <inheritdoc/>
-    public async Task<ListMeta> ListPageAsync<T>(string? namespaceName, ListOptions options, Action<T> each, CancellationToken cancellationToken = default)
+    public Task<ListMeta> ListPageAsync<T>(string? namespaceName, ListOptions options, Action<T> each, CancellationToken cancellationToken = default)
         where T : class, IKubernetesResource<T>
     {
         ArgumentNullException.ThrowIfNull(options);
         ArgumentNullException.ThrowIfNull(each);
         ApiRequest request = new(HttpMethod.Get, ResourcePaths.List(T.Resource, namespaceName, options), default, null, _options.RequestTimeout);
+        return _sender.MeasureAsync(HttpMethod.Get, () => ReadListAsync(request, each, cancellationToken));
+    }
+
+    private async Task<ListMeta> ReadListAsync<T>(ApiRequest request, Action<T> each, CancellationToken cancellationToken)
+        where T : class, IKubernetesResource<T>
+    {
         using Attempt attempt = await _sender.SendAsync(request, cancellationToken);
         using PooledBuffer buffer = new(64 * 1024, _options.MaximumAnswerBytes);
         ListReader<T> reader = new(each);
@@ -217,7 +223,10 @@ public sealed class KubernetesClient : IKubernetesClient, IDisposable
         }
     }
 
-    private async Task<PooledBuffer> ReadAsync(ApiRequest request, CancellationToken cancellationToken)
+    private Task<PooledBuffer> ReadAsync(ApiRequest request, CancellationToken cancellationToken) =>
+        _sender.MeasureAsync(request.Method, () => ReadAnswerAsync(request, cancellationToken));
+
+    private async Task<PooledBuffer> ReadAnswerAsync(ApiRequest request, CancellationToken cancellationToken)
     {
         using Attempt attempt = await _sender.SendAsync(request, cancellationToken);
         long? length = attempt.Response!.Content.Headers.ContentLength;

@@ -15,6 +15,8 @@ internal sealed class RequestSender(ClientConfiguration configuration, Kubernete
     private readonly RateLimiter _limiter = new(options.Qps, options.Burst, time);
     private readonly bool _http2 = configuration.Server.Scheme == Uri.UriSchemeHttps;
 
+    private readonly string _host = configuration.Server.Authority;
+
     internal void DropConnections() => _connections.Drop();
 
     public void Dispose() => _connections.Dispose();
@@ -25,7 +27,9 @@ internal sealed class RequestSender(ClientConfiguration configuration, Kubernete
         bool renewed = false;
         for (int retries = 0; ; retries++)
         {
+            long asked = time.GetTimestamp();
             await _limiter.AcceptAsync(cancellationToken);
+            options.Metrics?.Waited(request.Method, _host, time.GetElapsedTime(asked));
             AuthenticationHeaderValue? credentials =
                 configuration.Credentials is { } source ? await source.GetAsync(cancellationToken) : null;
             TimeSpan wait;
@@ -53,6 +57,20 @@ internal sealed class RequestSender(ClientConfiguration configuration, Kubernete
         }
     }
 
+    /// <summary>Runs a request to the end of its answer and measures that.</summary>
+    internal async Task<T> MeasureAsync<T>(HttpMethod method, Func<Task<T>> request)
+    {
+        long begun = time.GetTimestamp();
+        try
+        {
+            return await request();
+        }
+        finally
+        {
+            options.Metrics?.Took(method, _host, time.GetElapsedTime(begun));
+        }
+    }
+
     private static bool MayRepeat(ApiRequest request, ApiException e)
     {
         if (e.RetryAfter is not { } wait || wait > LongestRetryAfter)
@@ -71,6 +89,7 @@ internal sealed class RequestSender(ClientConfiguration configuration, Kubernete
         {
             using HttpRequestMessage message = Message(request, credentials);
             attempt.Response = await attempt.Invoker.SendAsync(message, attempt.Token);
+            options.Metrics?.Answered(request.Method, _host, (int)attempt.Response.StatusCode);
             if (!attempt.Response.IsSuccessStatusCode)
                 throw await ErrorAsync(attempt, request);
             handedOver = true;
@@ -78,6 +97,8 @@ internal sealed class RequestSender(ClientConfiguration configuration, Kubernete
         }
         catch (Exception e) when (ConnectionErrors.IsConnectionFailure(e))
         {
+            if (attempt.Response is null)
+                options.Metrics?.Answered(request.Method, _host, null);
             throw attempt.Explain(e, request.ToString(), configuration);
         }
         finally

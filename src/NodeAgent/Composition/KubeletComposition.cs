@@ -91,7 +91,8 @@ internal sealed partial class KubeletComposition : IAsyncDisposable
         _identity = Identity(settings, loggers, time);
 
         // The API server; heartbeats and events have clients of their own.
-        KubernetesClient? api = Client(settings.ApiClient), heartbeat = Client(settings.ApiClient with { Qps = 0, RequestTimeout = TimeSpan.FromSeconds(10) }), eventClient = Client(settings.EventClient);
+        var requests = new RequestMetrics(metrics);
+        KubernetesClient? api = Client(settings.ApiClient, requests), heartbeat = Client(settings.ApiClient with { Qps = 0, RequestTimeout = TimeSpan.FromSeconds(10) }, requests), eventClient = Client(settings.EventClient, requests);
         IEventRecorder events = Events(eventClient, node, loggers);
         _nodeEvents = new NodeEvents(events, node);
 
@@ -478,14 +479,14 @@ internal sealed partial class KubeletComposition : IAsyncDisposable
             name, File.Exists(path) ? File.ReadAllBytes(path) : null, content => blocking.RunAsync(path, () => AtomicFile.Write(path, content, mode), CancellationToken.None), _logger);
     }
 
-    private KubernetesClient? Client(KubernetesClientOptions options)
+    private KubernetesClient? Client(KubernetesClientOptions options, RequestMetrics metrics)
     {
         if (_identity is null)
         {
             return null;
         }
 
-        KubernetesClient client = Own(new KubernetesClient(_identity.Configuration, options, _time));
+        KubernetesClient client = Own(new KubernetesClient(_identity.Configuration, options with { Metrics = metrics }, _time));
         _identity.Rotated += client.DropConnections;
         return client;
     }

@@ -5,6 +5,7 @@ using NodeAgent.Proxy.Configuration;
 using NodeAgent.Proxy.Kernel.Iptables;
 using NodeAgent.Proxy.Kernel.Ipvs;
 using NodeAgent.Proxy.Kernel.Nftables;
+using NodeAgent.Proxy.Kernel.Sysctls;
 using NodeAgent.Proxy.LocalTraffic;
 using NodeAgent.Proxy.Nodes;
 using NodeAgent.Proxy.Proxiers;
@@ -59,11 +60,18 @@ internal abstract class ProxyBackend : IDisposable
 internal sealed class IptablesBackend : ProxyBackend
 {
     private readonly IptablesProxier _proxier;
+    private readonly PacketCounters _counters;
     private readonly ProxySurroundings _around;
 
-    public IptablesBackend(ProxyState state, IptablesCommands iptables, IptablesAbilities abilities, ProxyNode node, bool dropInvalid, ProxySurroundings around)
+    /// <param name="state">State of the family.</param>
+    /// <param name="iptables">Its programs.</param>
+    /// <param name="abilities">What they can do.</param>
+    /// <param name="counters">Owned by this object from now on.</param>
+    /// <param name="node">The Node.</param>
+    /// <param name="around">What families share.</param>
+    public IptablesBackend(ProxyState state, IptablesCommands iptables, IptablesAbilities abilities, PacketCounters counters, ProxyNode node, ProxySurroundings around)
     {
-        _around = around;
+        (_around, _counters) = (around, counters);
         KubeProxyConfiguration c = around.Settings.Configuration;
         var nodePorts = new NodePortAddresses(NodePortAddresses.Expand(c.NodePortAddresses, node.Addresses), state.Family);
         Localhost = c.IptablesLocalhostNodePorts && nodePorts.ContainsIPv4Loopback;
@@ -79,18 +87,29 @@ internal sealed class IptablesBackend : ProxyBackend
             RandomFully = abilities.RandomFully,
             Recent = abilities.Recent,
             DirectEndpoints = abilities.Bpf,
-            DropInvalid = dropInvalid,
+            DropInvalid = (new KernelSettings().Read("proc/sys/net/netfilter/nf_conntrack_tcp_be_liberal") ?? 0) == 0,
         };
         _proxier = new IptablesProxier(state, options, iptables, around.Settings.NodeName, around.Time, around.Loggers.CreateLogger<IptablesProxier>())
         {
             NodePortAddresses = nodePorts.MatchesAll ? null : () => nodePorts.Select(around.Network.AllAddresses()),
+            Counters = abilities.Accounting ? counters : null,
         };
         around.Metrics.Follow(_proxier);
+        if (abilities.Accounting)
+        {
+            around.Metrics.Follow(counters);
+        }
     }
 
     public override IProxier Proxier => _proxier;
 
     public override bool Localhost { get; }
+
+    public override void Dispose()
+    {
+        _counters.Dispose();
+        base.Dispose();
+    }
 
     /// <summary>The only periodic work: one look at a chain each sync period.</summary>
     public override async Task WatchAsync(Action changed, CancellationToken cancellationToken)

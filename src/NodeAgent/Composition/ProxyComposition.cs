@@ -28,7 +28,6 @@ internal sealed partial class ProxyComposition(ProxySettings settings, ILoggerFa
     private static readonly TimeSpan PodCidrPatience = TimeSpan.FromMinutes(5);
     private static readonly TimeSpan RangesPatience = TimeSpan.FromSeconds(2);
     private static readonly TimeSpan IptablesLimit = TimeSpan.FromMinutes(5);
-    private const string Liberal = "proc/sys/net/netfilter/nf_conntrack_tcp_be_liberal";
 
     private readonly ILogger _logger = loggers.CreateLogger("NodeAgent.Proxy");
     private readonly KernelSettings _kernel = new();
@@ -43,9 +42,11 @@ internal sealed partial class ProxyComposition(ProxySettings settings, ILoggerFa
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         KubeProxyConfiguration c = settings.Configuration;
         SetOomScore(c.OomScoreAdj);
-        using var api = new KubernetesClient(
-            settings.ApiServer(time), new KubernetesClientOptions { Qps = c.ClientConnectionQps, Burst = c.ClientConnectionBurst, UserAgent = "kube-proxy/v1.36.2" }, time);
         var registry = new MetricsRegistry();
+        using var api = new KubernetesClient(
+            settings.ApiServer(time),
+            new KubernetesClientOptions { Qps = c.ClientConnectionQps, Burst = c.ClientConnectionBurst, UserAgent = "kube-proxy/v1.36.2", Metrics = new RequestMetrics(registry) },
+            time);
         ProcessMetrics.Register(registry);
         var metrics = new ProxyMetrics(registry, time);
         var health = new ProxyHealth(2 * c.SyncPeriod, time);
@@ -173,6 +174,10 @@ internal sealed partial class ProxyComposition(ProxySettings settings, ILoggerFa
             {
                 usable.Add(family);
             }
+            else
+            {
+                LogWithoutFamily(family, family == IPFamily.IPv6 && !HasIPv6() ? "it is switched off on this host" : $"the rules of mode {(IsNftables ? "nftables" : "iptables")} are not to be had for it");
+            }
         }
 
         if (!usable.Contains(node.Addresses.Primary))
@@ -226,11 +231,14 @@ internal sealed partial class ProxyComposition(ProxySettings settings, ILoggerFa
         }
 
         var iptables = new IptablesCommands(state.Family, IptablesLimit);
-        IptablesAbilities abilities = await iptables.ProbeAsync(cancellationToken);
         if (IsIpvs)
         {
-            return new IpvsBackend(state, await OpenIpvsAsync(state.Family, cancellationToken), iptables, abilities, node, around);
+            IptablesAbilities known = await iptables.ProbeAsync(null, cancellationToken);
+            return new IpvsBackend(state, await OpenIpvsAsync(state.Family, cancellationToken), iptables, known, node, around);
         }
+
+        var counters = new PacketCounters(() => NetlinkSocket.Open());
+        IptablesAbilities abilities = await iptables.ProbeAsync(counters.Ensure() ? PacketCounters.InvalidDropped : null, cancellationToken);
 
         if (!abilities.Statistic)
         {
@@ -242,7 +250,7 @@ internal sealed partial class ProxyComposition(ProxySettings settings, ILoggerFa
             LogNoRecent(state.Family);
         }
 
-        return new IptablesBackend(state, iptables, abilities, node, dropInvalid: (_kernel.Read(Liberal) ?? 0) == 0, around);
+        return new IptablesBackend(state, iptables, abilities, counters, node, around);
     }
 
     /// <summary>IPVS, ready to be used: module, scheduler, kernel settings, time-outs.</summary>
@@ -353,6 +361,9 @@ internal sealed partial class ProxyComposition(ProxySettings settings, ILoggerFa
             LogOomScore(score, e.Message);
         }
     }
+
+    [LoggerMessage(4149, LogLevel.Information, "{Family} is not programmed: {Cause}; the other family is served alone")]
+    private partial void LogWithoutFamily(IPFamily family, string cause);
 
     [LoggerMessage(4140, LogLevel.Warning, "{Problem}")]
     private partial void LogKernelSetting(string problem);

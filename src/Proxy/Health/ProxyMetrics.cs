@@ -1,5 +1,6 @@
 using NodeAgent.Kubernetes.Metrics;
 using NodeAgent.Proxy.Conntrack;
+using NodeAgent.Proxy.Kernel.Iptables;
 using NodeAgent.Proxy.Proxiers;
 using NodeAgent.Proxy.Tracking;
 
@@ -109,6 +110,23 @@ public sealed class ProxyMetrics
             failures.Increment(pass.RestoreFailed ? 1 : 0);
             Passed(proxier, pass, family);
         };
+    }
+
+    /// <summary>Packets the kernel counts for rules of iptables mode, read at scrape time; a counter that is gone is left out.</summary>
+    public void Follow(PacketCounters counters)
+    {
+        CounterFamily invalid = _registry.Counter("kubeproxy_iptables_ct_state_invalid_dropped_packets_total", "Packets dropped because conntrack called them invalid.");
+        CounterFamily localhost = _registry.Counter("kubeproxy_iptables_localhost_nodeports_accepted_packets_total", "Packets taken for node ports on loopback addresses.");
+        _registry.OnCollect(() =>
+        {
+            foreach ((CounterFamily family, string name) in (ReadOnlySpan<(CounterFamily, string)>)[(invalid, PacketCounters.InvalidDropped), (localhost, PacketCounters.LocalhostAccepted)])
+            {
+                if (counters.Read(name) is { } packets)
+                {
+                    family.With().Increment(Math.Max(0, packets - family.With().Value));
+                }
+            }
+        });
     }
 
     /// <summary>Measures the deletion of stale flows.</summary>

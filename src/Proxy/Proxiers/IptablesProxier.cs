@@ -46,6 +46,9 @@ public sealed partial class IptablesProxier(
     /// <summary>Gives the addresses node ports answer on as they are now; null where they are fixed.</summary>
     public Func<ImmutableArray<string>?>? NodePortAddresses { get; init; }
 
+    /// <summary>What rules count packets in; made before each full pass, since a rule that names a counter which is gone is refused. Null where there are none.</summary>
+    public PacketCounters? Counters { get; init; }
+
     /// <summary>The family programmed.</summary>
     public IPFamily Family => state.Family;
 
@@ -69,6 +72,7 @@ public sealed partial class IptablesProxier(
             IptablesObserved? observed = changes.Full ? IptablesObserved.Parse(await iptables.SaveAsync(null, cancellationToken)) : null;
             if (changes.Full)
             {
+                _options = _options with { CountPackets = Counters?.Ensure() ?? false };
                 (_ruleset, _programmed, _endpoints) = (new IptablesRuleset(), [], 0);
             }
 
@@ -104,15 +108,35 @@ public sealed partial class IptablesProxier(
     /// <summary>True where somebody flushed our chains since the last pass; a full pass is then asked for.</summary>
     public async Task<bool> CheckCanaryAsync(CancellationToken cancellationToken)
     {
-        if (await iptables.HasChainAsync("mangle", Canary, cancellationToken) != false)
+        bool? canary = await iptables.HasChainAsync("mangle", Canary, cancellationToken);
+        if (canary is null || (canary == true && !await IsEmptiedAsync(cancellationToken)))
         {
             return false;
         }
 
-        await WaitForEndOfFlushAsync(cancellationToken);
+        if (canary == false)
+        {
+            await WaitForEndOfFlushAsync(cancellationToken);
+        }
+
         LogFlushed(state.Family);
         state.RequestFull();
         return true;
+    }
+
+    /// <summary>True where rules were taken out and the chains, with the canary, left: as by "iptables -t nat -F".</summary>
+    private async Task<bool> IsEmptiedAsync(CancellationToken cancellationToken)
+    {
+        IptablesOptions options = _options;
+        foreach (JumpRule jump in IptablesStaticRules.Jumps(options).Where(j => (j.Table, j.From, j.Chain) is ("nat", "PREROUTING", _) or ("filter", "FORWARD", "KUBE-FORWARD")))
+        {
+            if (await iptables.RulesAsync(jump.Table, jump.From, first: false, cancellationToken) is { } rules && !rules.Contains($"-A {jump.From} {jump.Rule}\n", StringComparison.Ordinal))
+            {
+                return true;
+            }
+        }
+
+        return IptablesStaticRules.NodePortDispatch(options).Any() && await iptables.RulesAsync("nat", "KUBE-SERVICES", first: true, cancellationToken) is { } services && !services.Contains("-A ", StringComparison.Ordinal);
     }
 
     /// <summary>A firewall that reloads flushes one table after the other; writing in between would be lost.</summary>

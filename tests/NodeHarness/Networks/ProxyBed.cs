@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Net;
+using System.Net.Sockets;
 using System.Text;
 using System.Text.Json.Nodes;
 using NodeAgent.Harness.ControlPlanes;
@@ -21,6 +22,7 @@ public sealed class ProxyBed : IAsyncDisposable
     private const string NodeName = "bed-node", Space = "default", Process = "kube-proxy";
     private readonly HarnessOptions _options;
     private readonly string _link;
+    private readonly int _network;
     private EndpointServer? _server;
 
     private ProxyBed(HarnessOptions options, int network)
@@ -29,7 +31,7 @@ public sealed class ProxyBed : IAsyncDisposable
         // The stand-in serves this Service network alone; inside the namespace it is free.
         _options = options with { ServiceNetwork = 96, NodeName = NodeName };
         IPAddress api = IPAddress.Parse($"198.18.{network}.1");
-        _link = options.Prefix + "h";
+        (_link, _network) = (options.Prefix + "h", network);
         Node = new NetworkNamespace(options.Prefix + "n");
         Clients = new NetworkNamespace(options.Prefix + "c");
         Backends = new NetworkNamespace(options.Prefix + "b");
@@ -61,6 +63,9 @@ public sealed class ProxyBed : IAsyncDisposable
 
     /// <summary>The API server.</summary>
     public IControlPlane Control { get; }
+
+    /// <summary>Where all files are.</summary>
+    public string Folder => _options.Folder;
 
     /// <summary>Requests as the administrator.</summary>
     public KubernetesClient Api { get; private set; } = null!;
@@ -102,29 +107,42 @@ public sealed class ProxyBed : IAsyncDisposable
     /// <summary>An endpoint's address by its number, up to 130,000.</summary>
     public static string Endpoint(int number) => $"10.{200 + ((number + 256) >> 16)}.{((number + 256) >> 8) & 255}.{(number + 256) & 255}";
 
+    /// <summary>The node's address, on which node ports answer in every mode.</summary>
+    public string NodeAddress => $"198.18.{_network}.2";
+
+    /// <summary>The node port of a Service by its number, where it has one.</summary>
+    public static int NodePort(int service) => 30000 + service;
+
     /// <summary>Creates Services with their slices; Service i has the endpoints i × each and following.</summary>
-    public Task CreateServicesAsync(int count, int each) => Parallel.ForAsync(0, count, new ParallelOptions { MaxDegreeOfParallelism = 16 }, async (i, _) =>
+    /// <param name="count">How many.</param>
+    /// <param name="each">Endpoints of each.</param>
+    /// <param name="nodePorts">With node ports.</param>
+    public Task CreateServicesAsync(int count, int each, bool nodePorts = false) => Parallel.ForAsync(0, count, new ParallelOptions { MaxDegreeOfParallelism = 16 }, async (i, _) =>
     {
         await PostAsync($"/api/v1/namespaces/{Space}/services", new JsonObject
         {
             ["apiVersion"] = "v1",
             ["kind"] = "Service",
             ["metadata"] = new JsonObject { ["name"] = Name(i) },
-            ["spec"] = new JsonObject { ["clusterIP"] = ClusterIP(i), ["ports"] = new JsonArray(new JsonObject { ["name"] = "web", ["port"] = Port, ["targetPort"] = TargetPort }) },
+            ["spec"] = new JsonObject { ["type"] = nodePorts ? "NodePort" : "ClusterIP", ["clusterIP"] = ClusterIP(i), ["ports"] = new JsonArray(PortOf(i, nodePorts)) },
         });
-        await PostAsync($"/apis/discovery.k8s.io/v1/namespaces/{Space}/endpointslices", Slice(i, [.. Enumerable.Range(i * each, each).Select(Endpoint)]));
+        await PostAsync($"/apis/discovery.k8s.io/v1/namespaces/{Space}/endpointslices", Slice(i, Ready(Enumerable.Range(i * each, each).Select(Endpoint))));
     });
 
+    /// <summary>Gives a Service other endpoints, all ready.</summary>
+    public Task SetEndpointsAsync(int service, params string[] addresses) => SetEndpointsAsync(service, Ready(addresses));
+
     /// <summary>Gives a Service other endpoints.</summary>
-    public Task SetEndpointsAsync(int service, params string[] addresses) =>
+    public Task SetEndpointsAsync(int service, IEnumerable<KeyValuePair<string, EndpointState>> endpoints) =>
         SendAsync(HttpMethod.Patch, $"/apis/discovery.k8s.io/v1/namespaces/{Space}/endpointslices/{Name(service)}-1",
-            new JsonObject { ["endpoints"] = Slice(service, addresses)["endpoints"]!.DeepClone() }, "application/merge-patch+json");
+            new JsonObject { ["endpoints"] = Slice(service, endpoints)["endpoints"]!.DeepClone() }, "application/merge-patch+json");
 
     /// <summary>Starts a kube-proxy of a mode: ours, or the program given.</summary>
     /// <param name="mode">iptables or nftables.</param>
     /// <param name="other">A program other than ours.</param>
     /// <param name="syncPeriod">As a duration, 30s for example.</param>
-    public ChildProcess StartProxy(string mode, string? other = null, string syncPeriod = "30s")
+    /// <param name="environment">Variables of its environment besides those of this process.</param>
+    public ChildProcess StartProxy(string mode, string? other = null, string syncPeriod = "30s", IReadOnlyDictionary<string, string>? environment = null)
     {
         string file = Path.Combine(_options.Folder, $"proxy-{mode}-{syncPeriod}.yaml");
         string text = $"""
@@ -145,7 +163,7 @@ public sealed class ProxyBed : IAsyncDisposable
         if (!File.Exists(file) || File.ReadAllText(file) != text)
             File.WriteAllText(file, text);
         return Proxy = ChildProcess.Start(_options.Folder, Process, "ip",
-            ["netns", "exec", Node.Name, .. other is null ? [Requirements.AgentProgram, "kube-proxy"] : new[] { other }, "--config", file, "--hostname-override", NodeName]);
+            ["netns", "exec", Node.Name, .. other is null ? [Requirements.AgentProgram, "kube-proxy"] : new[] { other }, "--config", file, "--hostname-override", NodeName], environment);
     }
 
     /// <summary>Stops the proxy; its rules stay.</summary>
@@ -154,6 +172,33 @@ public sealed class ProxyBed : IAsyncDisposable
         if (Proxy is { } running)
             await running.StopAsync(TimeSpan.FromSeconds(30));
         Proxy = null;
+    }
+
+    /// <summary>Lets no packet pass between the proxy and the API server, or lets them pass again; connections are kept.</summary>
+    public void CutOff(bool cut) => NetworkNamespace.Run("ip", "link", "set", _link, cut ? "down" : "up");
+
+    /// <summary>The answer of an HTTP server in the node's namespace: status and body; null where none answers.</summary>
+    public async Task<(int Status, string Body)?> GetAsync(int port, string path)
+    {
+        using HttpClient http = new(new SocketsHttpHandler
+        {
+            UseProxy = false,
+            ConnectCallback = async (context, cancellationToken) =>
+            {
+                Socket socket = Node.Within(() => new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp));
+                await socket.ConnectAsync(context.DnsEndPoint, cancellationToken);
+                return new NetworkStream(socket, ownsSocket: true);
+            },
+        });
+        try
+        {
+            using HttpResponseMessage answer = await http.GetAsync(new Uri($"http://127.0.0.1:{port}{path}"));
+            return ((int)answer.StatusCode, await answer.Content.ReadAsStringAsync());
+        }
+        catch (HttpRequestException)
+        {
+            return null;
+        }
     }
 
     /// <summary>Removes every rule from the node.</summary>
@@ -187,16 +232,32 @@ public sealed class ProxyBed : IAsyncDisposable
 
     private static string Name(int service) => "svc-" + service.ToString("00000", CultureInfo.InvariantCulture);
 
-    private static JsonObject Slice(int service, string[] addresses) => new()
+    private static IEnumerable<KeyValuePair<string, EndpointState>> Ready(IEnumerable<string> addresses) =>
+        addresses.Select(a => KeyValuePair.Create(a, EndpointState.Ready));
+
+    private static JsonObject PortOf(int service, bool nodePort)
+    {
+        JsonObject port = new() { ["name"] = "web", ["port"] = Port, ["targetPort"] = TargetPort };
+        if (nodePort)
+            port["nodePort"] = NodePort(service);
+        return port;
+    }
+
+    private static JsonObject Slice(int service, IEnumerable<KeyValuePair<string, EndpointState>> endpoints) => new()
     {
         ["apiVersion"] = "discovery.k8s.io/v1",
         ["kind"] = "EndpointSlice",
         ["addressType"] = "IPv4",
         ["metadata"] = new JsonObject { ["name"] = Name(service) + "-1", ["labels"] = new JsonObject { ["kubernetes.io/service-name"] = Name(service) } },
         ["ports"] = new JsonArray(new JsonObject { ["name"] = "web", ["port"] = TargetPort, ["protocol"] = "TCP" }),
-        ["endpoints"] = new JsonArray([.. addresses.Select(a => (JsonNode)new JsonObject
+        ["endpoints"] = new JsonArray([.. endpoints.Where(e => e.Value != EndpointState.Absent).Select(e => (JsonNode)new JsonObject
         {
-            ["addresses"] = new JsonArray(a), ["conditions"] = new JsonObject { ["ready"] = true, ["serving"] = true, ["terminating"] = false }, ["nodeName"] = "another-node",
+            ["addresses"] = new JsonArray(e.Key),
+            ["conditions"] = new JsonObject
+            {
+                ["ready"] = e.Value == EndpointState.Ready, ["serving"] = e.Value != EndpointState.NotReady, ["terminating"] = e.Value == EndpointState.Terminating,
+            },
+            ["nodeName"] = "another-node",
         })]),
     };
 

@@ -4,6 +4,12 @@ using System.Net.Sockets;
 
 namespace NodeAgent.Harness.Networks;
 
+/// <summary>Where connections of a load go.</summary>
+/// <param name="Service">The Service's number.</param>
+/// <param name="IP">A cluster IP or an address of the node.</param>
+/// <param name="Port">Port or node port.</param>
+public readonly record struct LoadTarget(int Service, string IP, int Port);
+
 /// <summary>What became of the connections.</summary>
 /// <param name="Connections">Short connections tried.</param>
 /// <param name="Failures">Those of them that failed, by what went wrong.</param>
@@ -27,7 +33,8 @@ public sealed class SteadyLoad : IAsyncDisposable
     // The machine may be busy; what no rule takes is refused at once, so that waiting long hides nothing.
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20), Word = TimeSpan.FromSeconds(1);
     private readonly ServiceClient _client;
-    private readonly int _services;
+    private readonly IReadOnlyList<LoadTarget> _targets;
+    private readonly Func<LoadTarget, string, long, string?>? _judge;
     private readonly TimeSpan _every;
     private readonly CancellationTokenSource _end = new();
     private readonly ConcurrentDictionary<string, int> _failures = new();
@@ -39,9 +46,9 @@ public sealed class SteadyLoad : IAsyncDisposable
     private long? _first;
     private long _last;
 
-    private SteadyLoad(NetworkNamespace from, int services, int perSecond, int open)
+    private SteadyLoad(NetworkNamespace from, IReadOnlyList<LoadTarget> targets, int perSecond, int open, Func<LoadTarget, string, long, string?>? judge)
     {
-        (_client, _services, _every, _long) = (new ServiceClient(from), services, TimeSpan.FromSeconds(1.0 / perSecond), open);
+        (_client, _targets, _every, _long, _judge) = (new ServiceClient(from), targets, TimeSpan.FromSeconds(1.0 / perSecond), open, judge);
     }
 
     /// <summary>Begins: every Service has to answer already.</summary>
@@ -49,13 +56,24 @@ public sealed class SteadyLoad : IAsyncDisposable
     /// <param name="services">How many Services, from number 0 on.</param>
     /// <param name="perSecond">Short connections in a second.</param>
     /// <param name="open">Long connections.</param>
-    public static async Task<SteadyLoad> StartAsync(NetworkNamespace from, int services, int perSecond, int open)
+    public static Task<SteadyLoad> StartAsync(NetworkNamespace from, int services, int perSecond, int open) =>
+        StartAsync(from, [.. Enumerable.Range(0, services).Select(i => new LoadTarget(i, ProxyBed.ClusterIP(i), ProxyBed.Port))], perSecond, open, null);
+
+    /// <summary>The same with other targets, in turn.</summary>
+    /// <param name="from">Where the client is.</param>
+    /// <param name="targets">Where connections go.</param>
+    /// <param name="perSecond">Short connections in a second.</param>
+    /// <param name="open">Long connections.</param>
+    /// <param name="judge">Told target, answering endpoint and when a short connection began (<see cref="Stopwatch.GetTimestamp"/>): null, or what is wrong with that.</param>
+    public static async Task<SteadyLoad> StartAsync(
+        NetworkNamespace from, IReadOnlyList<LoadTarget> targets, int perSecond, int open, Func<LoadTarget, string, long, string?>? judge)
     {
-        SteadyLoad load = new(from, services, perSecond, open);
+        SteadyLoad load = new(from, targets, perSecond, open, judge);
         for (int i = 0; i < open; i++)
         {
-            (ServiceAnswer answer, Socket? socket) = await load._client.OpenAsync(ProxyBed.ClusterIP(i % services), ProxyBed.Port, Patience);
-            load._running.Add(load.KeepAsync(socket ?? throw new InvalidOperationException($"Service {i % services}: {answer.Failure}"), answer.Endpoint!));
+            LoadTarget target = targets[i % targets.Count];
+            (ServiceAnswer answer, Socket? socket) = await load._client.OpenAsync(target.IP, target.Port, Patience);
+            load._running.Add(load.KeepAsync(socket ?? throw new InvalidOperationException($"{target}: {answer.Failure}"), answer.Endpoint!));
         }
 
         load._running.Add(load.PaceAsync());
@@ -84,14 +102,16 @@ public sealed class SteadyLoad : IAsyncDisposable
         using PeriodicTimer pace = new(_every);
         for (int i = 0; await TickAsync(pace); i++)
         {
-            _running.Add(OneAsync(i % _services));
+            _running.Add(OneAsync(_targets[i % _targets.Count]));
         }
     }
 
-    private async Task OneAsync(int service)
+    private async Task OneAsync(LoadTarget target)
     {
         Interlocked.Increment(ref _connections);
-        if ((await _client.AskAsync(ProxyBed.ClusterIP(service), ProxyBed.Port, Patience)).Failure is { } failure)
+        long begun = Stopwatch.GetTimestamp();
+        ServiceAnswer answer = await _client.AskAsync(target.IP, target.Port, Patience);
+        if ((answer.Failure ?? _judge?.Invoke(target, answer.Endpoint!, begun)) is { } failure)
         {
             _failures.AddOrUpdate(failure, 1, (_, n) => n + 1);
             lock (_lock)

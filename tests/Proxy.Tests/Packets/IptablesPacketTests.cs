@@ -1,3 +1,7 @@
+using Microsoft.Extensions.Logging.Abstractions;
+using NodeAgent.Kubernetes.Metrics;
+using NodeAgent.Linux.Netlink;
+using NodeAgent.Proxy.Health;
 using NodeAgent.Proxy.Kernel.Iptables;
 using NodeAgent.Proxy.Proxiers;
 using NodeAgent.Proxy.Tracking;
@@ -50,11 +54,52 @@ public sealed class IptablesPacketTests
 
     [NetworkTheory]
     [MemberData(nameof(Backends))]
+    public async Task Rules_taken_out_of_chains_that_stay_are_noticed_and_repaired(string backend)
+    {
+        using var net = new NodeNetwork("iptables-" + backend);
+        net.Service();
+        net.Endpoints(local: true, remote: true);
+        await net.ProgramAsync();
+        string[] before = Rules(await net.Iptables.SaveAsync(null, default));
+        IptablesProxier proxier = (IptablesProxier)net.Proxier;
+        foreach (string[] flush in (string[][])[["-t", "nat", "-F", "KUBE-SERVICES"], ["-t", "nat", "-F"], ["-F"]])
+        {
+            Assert.False(await proxier.CheckCanaryAsync(default));
+            net.Node.Exec([$"iptables-{backend}", .. flush]);
+            Assert.True(await proxier.CheckCanaryAsync(default), string.Join(' ', flush));
+            Assert.True(await proxier.SyncAsync(default));
+            Assert.Equal(before, Rules(await net.Iptables.SaveAsync(null, default)));
+        }
+    }
+
+    [NetworkTheory]
+    [MemberData(nameof(Backends))]
+    public async Task Packets_for_node_ports_on_loopback_are_counted_where_the_kernel_can(string backend)
+    {
+        using var net = new NodeNetwork("iptables-" + backend);
+        using var counters = new PacketCounters(() => net.Node.Within(() => NetlinkSocket.Open()));
+        bool can = counters.Ensure() && (await net.Iptables.ProbeAsync(PacketCounters.LocalhostAccepted, default)).Accounting;
+        Assert.Equal(can ? 0UL : null, counters.Read(PacketCounters.LocalhostAccepted));
+        var proxier = new IptablesProxier(net.State, net.Options, net.Iptables, "node1", TimeProvider.System, NullLogger<IptablesProxier>.Instance) { Counters = can ? counters : null };
+        var registry = new MetricsRegistry();
+        new ProxyMetrics(registry, TimeProvider.System).Follow(counters);
+        net.Service();
+        net.Endpoints(local: true, remote: false);
+        Assert.True(await proxier.SyncAsync(default));
+        Assert.Contains("local sees", await net.Node.AskTcpAsync("127.0.0.1", NodeNetwork.NodePort), StringComparison.Ordinal);
+        Assert.Equal(can ? 1UL : null, counters.Read(PacketCounters.LocalhostAccepted));
+        Assert.Equal(can, registry.Write().Contains("kubeproxy_iptables_localhost_nodeports_accepted_packets_total 1\n", StringComparison.Ordinal));
+        Assert.Equal(can, registry.Write().Contains("kubeproxy_iptables_ct_state_invalid_dropped_packets_total 0\n", StringComparison.Ordinal));
+        Assert.Equal(can, (await net.Iptables.SaveAsync("filter", default)).Contains("--nfacct-name", StringComparison.Ordinal));
+    }
+
+    [NetworkTheory]
+    [MemberData(nameof(Backends))]
     public async Task The_host_is_asked_for_its_abilities_without_leaving_a_trace(string backend)
     {
         using var net = new NodeNetwork("iptables-" + backend);
         string before = string.Join('\n', Rules(await net.Iptables.SaveAsync("nat", default)));
-        IptablesAbilities abilities = await net.Iptables.ProbeAsync(default);
+        IptablesAbilities abilities = await net.Iptables.ProbeAsync(null, default);
         Assert.True(abilities.Statistic);
         Assert.True(abilities.Recent);
         Assert.DoesNotContain("KUBE-PROBE", string.Join('\n', Rules(await net.Iptables.SaveAsync("nat", default))), StringComparison.Ordinal);

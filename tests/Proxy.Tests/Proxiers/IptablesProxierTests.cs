@@ -147,6 +147,25 @@ public sealed class IptablesProxierTests
         Assert.Equal(before, _kernel.Text());
     }
 
+    [Theory]
+    [InlineData("nat", "KUBE-SERVICES")]
+    [InlineData("nat", "PREROUTING")]
+    [InlineData("filter", "FORWARD")]
+    public async Task A_chain_that_others_empty_and_do_not_delete_is_noticed_and_filled_again(string table, string chain)
+    {
+        _state.SetService(TestServices.Service("web", nodePort: 30080));
+        _state.SetSlice(TestServices.Slice("web", "10.244.0.5"));
+        IptablesProxier proxier = New();
+        Assert.True(await proxier.SyncAsync(default));
+        Assert.False(await proxier.CheckCanaryAsync(default));
+        string before = _kernel.Text();
+        _kernel.Rules(table, chain).Clear();
+        Assert.True(await proxier.CheckCanaryAsync(default));
+        Assert.True(await proxier.SyncAsync(default));
+        Assert.Equal(before, _kernel.Text());
+        Assert.False(await proxier.CheckCanaryAsync(default));
+    }
+
     [Fact]
     public async Task Cleanup_leaves_only_the_firewall_chain_shared_with_the_kubelet()
     {

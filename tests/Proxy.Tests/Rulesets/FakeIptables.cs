@@ -52,6 +52,9 @@ internal sealed class FakeIptables : IIptablesCommands
     public Task<bool?> HasChainAsync(string table, string chain, CancellationToken cancellationToken) =>
         Task.FromResult<bool?>(_tables[table].ContainsKey(chain));
 
+    public Task<string?> RulesAsync(string table, string chain, bool first, CancellationToken cancellationToken) =>
+        Task.FromResult<string?>(string.Concat(Rules(table, chain).Take(first ? 1 : int.MaxValue).Select(rule => $"-A {chain} {rule}\n")));
+
     private void Line(string line, ref SortedDictionary<string, List<string>> current)
     {
         string[] words = line.Split(' ');

@@ -23,6 +23,9 @@ public interface IIptablesCommands
 
     /// <summary>True where the chain exists; null where the lock was not to be had.</summary>
     Task<bool?> HasChainAsync(string table, string chain, CancellationToken cancellationToken);
+
+    /// <summary>A chain's rules as iptables-save prints them, or its first one; "" where there is none or no such chain; null where the lock was not to be had.</summary>
+    Task<string?> RulesAsync(string table, string chain, bool first, CancellationToken cancellationToken);
 }
 
 /// <summary>Runs the host's iptables programs of one family, whichever of nft and legacy they are. No shell is involved.</summary>
@@ -59,6 +62,19 @@ public sealed class IptablesCommands(IPFamily family, TimeSpan timeout, string b
         }
     }
 
+    /// <inheritdoc/>
+    public async Task<string?> RulesAsync(string table, string chain, bool first, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await RunAsync(_program, ["-w", $"{LockWaitSeconds}", "-t", table, "-S", chain, .. first ? ["1"] : Array.Empty<string>()], null, cancellationToken);
+        }
+        catch (IptablesException e)
+        {
+            return e.ExitCode == LockHeld ? null : "";
+        }
+    }
+
     /// <summary>True where the family's programs are there and the kernel has their tables.</summary>
     /// <exception cref="IptablesException">Somebody holds the xtables lock for long: it cannot be told.</exception>
     public async Task<bool> IsSupportedAsync(CancellationToken cancellationToken)
@@ -75,15 +91,18 @@ public sealed class IptablesCommands(IPFamily family, TimeSpan timeout, string b
     }
 
     /// <summary>What this iptables and this kernel can do; asked without changing any rule.</summary>
+    /// <param name="counter">A packet counter that is there; null where the kernel has none.</param>
+    /// <param name="cancellationToken">Ends the question.</param>
     /// <exception cref="IptablesException">The program cannot be run or is too old.</exception>
-    public async Task<IptablesAbilities> ProbeAsync(CancellationToken cancellationToken)
+    public async Task<IptablesAbilities> ProbeAsync(string? counter, CancellationToken cancellationToken)
     {
         IptablesAbilities.RequireVersion(await RunAsync(_program, ["--version"], null, cancellationToken));
         bool recent = await AcceptsAsync("-m recent --name KUBE-PROBE --rcheck --seconds 10 --reap -j RETURN", cancellationToken);
         bool statistic = await AcceptsAsync("-m statistic --mode random --probability 0.5000000000 -j RETURN", cancellationToken);
         bool random = await AcceptsAsync("-j MASQUERADE --random-fully", cancellationToken);
         bool bpf = await AcceptsAsync($"{Hairpin.Match(family)} -j RETURN", cancellationToken);
-        return new IptablesAbilities(recent, statistic, random, bpf);
+        bool accounting = counter is not null && await AcceptsAsync($"-m nfacct --nfacct-name {counter} -j RETURN", cancellationToken);
+        return new IptablesAbilities(recent, statistic, random, bpf, accounting);
     }
 
     /// <summary>Tries a rule in a chain of its own that nothing jumps to; the chain is made and removed within one input, so nothing stays.</summary>

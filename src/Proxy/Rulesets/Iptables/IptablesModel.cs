@@ -78,6 +78,8 @@ public sealed record IptablesOptions
     /// by which one rule finds all traffic that comes back to its sender.
     /// </summary>
     public bool DirectEndpoints { get; init; }
+    /// <summary>Packets that are dropped as invalid, and those for node ports on loopback, are counted; needs the match "nfacct" and its counters.</summary>
+    public bool CountPackets { get; init; }
     /// <summary>Comments on rules for endpoints; off where there are more than 1,000 endpoints.</summary>
     public bool EndpointComments { get; init; } = true;
 

@@ -98,6 +98,12 @@ public static class IptablesServiceCompiler
             (string refusal, string target) = Refusal;
             if (port.NodePort != 0 && endpoints.HasAny)
             {
+                if (options is { CountPackets: true, LocalhostNodePorts: true, Family: IPFamily.IPv4 })
+                {
+                    Add(new TopRule(TopChain.NatNodePorts,
+                        $"-m comment --comment {_name} {_match} -d 127.0.0.0/8 --dport {port.NodePort} -m nfacct --nfacct-name localhost_nps_accepted_pkts -j {_external}"));
+                }
+
                 Add(new TopRule(TopChain.NatNodePorts, $"-m comment --comment {_name} {_match} --dport {port.NodePort} -j {_external}"));
             }
 

@@ -6,7 +6,11 @@ namespace NodeAgent.Proxy.Rulesets.Iptables;
 /// <param name="Table">filter or nat.</param>
 /// <param name="From">Built-in chain.</param>
 /// <param name="Rule">The rule as iptables-save prints it behind "-A CHAIN ".</param>
-public sealed record JumpRule(string Table, string From, string Rule);
+public sealed record JumpRule(string Table, string From, string Rule)
+{
+    /// <summary>The chain jumped to.</summary>
+    public string Chain => Rule[(Rule.LastIndexOf(' ') + 1)..];
+}
 
 /// <summary>What is there besides the services' rules. Pure. Source: pkg/proxy/iptables/proxier.go.</summary>
 public static class IptablesStaticRules
@@ -55,7 +59,7 @@ public static class IptablesStaticRules
     {
         if (options.DropInvalid)
         {
-            yield return "-m conntrack --ctstate INVALID -j DROP";
+            yield return options.CountPackets ? "-m conntrack --ctstate INVALID -m nfacct --nfacct-name ct_state_invalid_dropped_pkts -j DROP" : "-m conntrack --ctstate INVALID -j DROP";
         }
 
         yield return $"-m comment --comment \"kubernetes forwarding rules\" -m mark --mark {options.Mark}/{options.Mark} -j ACCEPT";
