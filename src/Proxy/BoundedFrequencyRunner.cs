@@ -14,14 +14,23 @@ public sealed class BoundedFrequencyRunner(
     Func<CancellationToken, Task<bool>> run, TimeSpan minimum, TimeSpan retry, TimeSpan maximum, TimeProvider time)
 {
     private static readonly TimeSpan FirstRetry = TimeSpan.FromSeconds(1);
-    private readonly SemaphoreSlim _asked = new(0, 1);
+    private readonly SemaphoreSlim _asked = new(0, 1), _urgent = new(0, 1);
 
     /// <summary>Asks for a run; never blocks.</summary>
-    public void Run()
+    public void Run() => Ask(_asked);
+
+    /// <summary>Asks for a run that does not wait for the minimum interval, unless the last one did not either: whoever always hurries gets one run more in each interval.</summary>
+    public void RunAtOnce()
+    {
+        Ask(_urgent);
+        Ask(_asked);
+    }
+
+    private static void Ask(SemaphoreSlim which)
     {
         try
         {
-            _asked.Release();
+            which.Release();
         }
         catch (SemaphoreFullException)
         {
@@ -33,6 +42,7 @@ public sealed class BoundedFrequencyRunner(
     public async Task LoopAsync(CancellationToken cancellationToken)
     {
         TimeSpan wait = maximum, back = FirstRetry;
+        bool hurried = false;
         while (!cancellationToken.IsCancellationRequested)
         {
             try
@@ -50,19 +60,42 @@ public sealed class BoundedFrequencyRunner(
                     }
                 }
 
+                _urgent.Wait(0, CancellationToken.None);
                 bool done = await run(cancellationToken);
                 TimeSpan longest = retry < maximum ? retry : maximum;
                 wait = done ? maximum : back < longest ? back : longest;
                 back = done ? FirstRetry : 2 * wait;
                 if (minimum > TimeSpan.Zero)
                 {
-                    await Task.Delay(minimum, time, cancellationToken);
+                    hurried = await PauseAsync(!hurried, cancellationToken);
                 }
             }
             catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
             {
                 return;
             }
+        }
+    }
+
+    /// <summary>The minimum interval; true where it was cut short.</summary>
+    private async Task<bool> PauseAsync(bool mayHurry, CancellationToken cancellationToken)
+    {
+        if (!mayHurry)
+        {
+            await Task.Delay(minimum, time, cancellationToken);
+            return false;
+        }
+
+        using var limit = new CancellationTokenSource(minimum, time);
+        using var both = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, cancellationToken);
+        try
+        {
+            await _urgent.WaitAsync(both.Token);
+            return true;
+        }
+        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+        {
+            return false;
         }
     }
 }

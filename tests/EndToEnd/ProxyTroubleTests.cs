@@ -1,6 +1,5 @@
 using NodeAgent.Harness.Host;
 using NodeAgent.Harness.Networks;
-using NodeAgent.Kubernetes.Rest;
 
 namespace NodeAgent.EndToEnd;
 

@@ -37,6 +37,31 @@ public sealed class BoundedFrequencyRunnerTests
         await loop;
     }
 
+    [Fact]
+    public async Task What_cannot_wait_runs_before_the_minimum_interval_has_passed_once_in_a_row()
+    {
+        FakeTimeProvider time = new();
+        Channel<DateTimeOffset> runs = Channel.CreateUnbounded<DateTimeOffset>();
+        BoundedFrequencyRunner runner = new(_ =>
+        {
+            runs.Writer.TryWrite(time.GetUtcNow());
+            return Task.FromResult(true);
+        }, TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(10), TimeSpan.FromHours(1), time);
+        using CancellationTokenSource stop = new();
+        Task loop = runner.LoopAsync(stop.Token);
+        runner.Run();
+        DateTimeOffset first = await runs.Reader.ReadAsync();
+        runner.RunAtOnce();
+        // No time passes: it comes by its urgency alone.
+        Assert.Equal(first, await runs.Reader.ReadAsync().AsTask().WaitAsync(TimeSpan.FromSeconds(60)));
+        runner.RunAtOnce();
+        List<double> waits = [];
+        await NextAsync(runs.Reader, time, first, waits);
+        Assert.Equal([1], waits);
+        await stop.CancelAsync();
+        await loop;
+    }
+
     private static async Task<DateTimeOffset> NextAsync(ChannelReader<DateTimeOffset> runs, FakeTimeProvider time, DateTimeOffset last, List<double> waits)
     {
         DateTimeOffset next;

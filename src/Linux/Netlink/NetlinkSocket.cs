@@ -35,7 +35,7 @@ public sealed partial class NetlinkSocket : IDisposable
     private const int SolSocket = 1, SndBufForce = 32, RcvBufForce = 33, SndBuf = 7, RcvBuf = 8, SolNetlink = 270, AddMembership = 1, CapAck = 10, ExtAck = 11;
     private const int DontWait = 0x40, Truncate = 0x20;
     private const int TypeError = 2, TypeDone = 3, TypeOverrun = 4;
-    private const int DumpAttempts = 10;
+    private const int DumpAttempts = 50;
     private readonly SafeFileHandle _socket;
     private readonly byte[] _received = new byte[128 * 1024];
     private uint _sequence;

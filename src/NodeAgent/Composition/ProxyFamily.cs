@@ -57,11 +57,13 @@ internal sealed class ProxyFamily : IAsyncDisposable
     public Task Programmed => _programmed.Task;
 
     /// <summary>A change is to be programmed.</summary>
-    public void Changed()
+    public void Changed() => Changed(_runner.Run);
+
+    private void Changed(Action run)
     {
         _around.Health.Queued(_state.Family);
         _around.Metrics.Queued(_state.Family);
-        _runner.Run();
+        run();
     }
 
     /// <summary>The cluster's Service ranges are known anew.</summary>
@@ -113,7 +115,7 @@ internal sealed class ProxyFamily : IAsyncDisposable
         {
             await _programmed.Task.WaitAsync(cancellationToken);
             await _backend.RemoveOtherModeAsync(cancellationToken);
-            await _backend.WatchAsync(Changed, cancellationToken);
+            await _backend.WatchAsync(() => Changed(_runner.RunAtOnce), cancellationToken);
         }
         catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
         {

@@ -1,6 +1,5 @@
 using System.Runtime.InteropServices;
 using Microsoft.Win32.SafeHandles;
-using NodeAgent.Linux.Syscalls;
 
 namespace NodeAgent.Linux.Netlink.NfTables;
 
@@ -78,7 +77,7 @@ public sealed partial class NftMonitor : IDisposable
                     Read(buffer);
                 }
             }
-            catch (NetlinkException e) when (e.Errno is Errno.ENOBUFS or 0)
+            catch (NetlinkException)
             {
                 _touched = false;
                 _changed(new NftForeignChange(0, ""));
