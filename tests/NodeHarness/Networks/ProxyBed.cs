@@ -1,6 +1,5 @@
 using System.Globalization;
 using System.Net;
-using System.Net.Sockets;
 using System.Text;
 using System.Text.Json.Nodes;
 using NodeAgent.Harness.ControlPlanes;
@@ -176,30 +175,6 @@ public sealed class ProxyBed : IAsyncDisposable
 
     /// <summary>Lets no packet pass between the proxy and the API server, or lets them pass again; connections are kept.</summary>
     public void CutOff(bool cut) => NetworkNamespace.Run("ip", "link", "set", _link, cut ? "down" : "up");
-
-    /// <summary>The answer of an HTTP server in the node's namespace: status and body; null where none answers.</summary>
-    public async Task<(int Status, string Body)?> GetAsync(int port, string path)
-    {
-        using HttpClient http = new(new SocketsHttpHandler
-        {
-            UseProxy = false,
-            ConnectCallback = async (context, cancellationToken) =>
-            {
-                Socket socket = Node.Within(() => new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp));
-                await socket.ConnectAsync(context.DnsEndPoint, cancellationToken);
-                return new NetworkStream(socket, ownsSocket: true);
-            },
-        });
-        try
-        {
-            using HttpResponseMessage answer = await http.GetAsync(new Uri($"http://127.0.0.1:{port}{path}"));
-            return ((int)answer.StatusCode, await answer.Content.ReadAsStringAsync());
-        }
-        catch (HttpRequestException)
-        {
-            return null;
-        }
-    }
 
     /// <summary>Removes every rule from the node.</summary>
     public void Flush()
