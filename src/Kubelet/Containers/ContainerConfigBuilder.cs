@@ -38,6 +38,9 @@ internal sealed record ContainerRequest(
     /// <summary>The pod's volumes that are images.</summary>
     public ImageVolumes? Images { get; init; }
 
+    /// <summary>What was waited before this attempt; null where nothing had ended before it.</summary>
+    public TimeSpan? Waited { get; init; }
+
     /// <summary>The sandbox's user namespace.</summary>
     public UserNamespace Users { get; init; } = UserNamespaces.OfNode;
 }
@@ -82,7 +85,7 @@ internal sealed class ContainerConfigBuilder(
             [CriNames.PodUid] = pod.Metadata.Uid ?? "",
             [CriNames.ContainerName] = c.Name ?? "",
         });
-        config.Annotations.Add(Annotations(pod, c, request.RestartCount));
+        config.Annotations.Add(Annotations(pod, c, request));
         config.Mounts.AddRange(await MountsAsync(request, env, cancellationToken));
         foreach (Mount mount in config.Mounts)
         {
@@ -94,15 +97,20 @@ internal sealed class ContainerConfigBuilder(
         return config;
     }
 
-    private static Dictionary<string, string> Annotations(Pod pod, ApiContainer c, int restarts)
+    private static Dictionary<string, string> Annotations(Pod pod, ApiContainer c, ContainerRequest request)
     {
         var annotations = new Dictionary<string, string>
         {
             [CriNames.Hash] = ContainerHash.Compute(c.Name ?? "", c.Image ?? "").ToString("x", CultureInfo.InvariantCulture),
-            [CriNames.RestartCount] = $"{restarts}",
+            [CriNames.RestartCount] = $"{request.RestartCount}",
             [CriNames.TerminationMessagePath] = c.TerminationMessagePath ?? "",
             [CriNames.TerminationMessagePolicy] = c.TerminationMessagePolicy ?? "File",
         };
+        if (request.Waited is { } waited)
+        {
+            annotations[CriNames.RestartDelay] = waited.TotalSeconds.ToString(CultureInfo.InvariantCulture);
+        }
+
         if (pod.Metadata.DeletionGracePeriodSeconds is { } deletion)
         {
             annotations[CriNames.DeletionGracePeriod] = $"{deletion}";

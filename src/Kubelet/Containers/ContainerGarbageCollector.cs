@@ -36,19 +36,37 @@ public sealed partial class ContainerGarbageCollector(IRuntimeService runtime, K
         ArgumentNullException.ThrowIfNull(claim);
         foreach (PodGarbage garbage in PodGarbage.Choose(pods, uid => claim(uid) is var c && (c == PodClaim.Gone || (endedToo && c == PodClaim.Ended)), policy, time.GetUtcNow()))
         {
-            cancellationToken.ThrowIfCancellationRequested();
-            foreach (RuntimeContainerStatus c in garbage.Containers)
-            {
-                await TryAsync(() => RemoveContainerAsync(garbage.Pod, c));
-            }
-
-            foreach (RuntimeSandboxStatus s in garbage.Sandboxes)
-            {
-                await TryAsync(() => RemoveSandboxAsync(s.Id));
-            }
+            await RemoveAsync(garbage, cancellationToken);
         }
 
         await work.RunWithinAsync(paths.PodLogs, FileLimit, () => RemoveOrphanLogs(pods, uid => claim(uid) != PodClaim.Gone), cancellationToken);
+    }
+
+    /// <summary>What of one pod is dead and too much; of a pod that goes its sandboxes too.</summary>
+    /// <param name="pod">What the runtime has of it.</param>
+    /// <param name="kept">How much stays.</param>
+    /// <param name="goes">Nothing of it stays.</param>
+    /// <param name="cancellationToken">Looked at before the first removal.</param>
+    internal async Task CollectPodAsync(RuntimePodListing pod, DeadContainerPolicy kept, bool goes, CancellationToken cancellationToken)
+    {
+        foreach (PodGarbage garbage in PodGarbage.Choose([pod], _ => goes, kept, time.GetUtcNow()))
+        {
+            await RemoveAsync(goes ? garbage : garbage with { Sandboxes = [] }, cancellationToken);
+        }
+    }
+
+    private async Task RemoveAsync(PodGarbage garbage, CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        foreach (RuntimeContainerStatus c in garbage.Containers)
+        {
+            await TryAsync(() => RemoveContainerAsync(garbage.Pod, c));
+        }
+
+        foreach (RuntimeSandboxStatus s in garbage.Sandboxes)
+        {
+            await TryAsync(() => RemoveSandboxAsync(s.Id));
+        }
     }
 
     private async Task RemoveContainerAsync(PodRef pod, RuntimeContainerStatus c)

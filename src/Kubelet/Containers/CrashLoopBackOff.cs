@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Globalization;
 using NodeAgent.Kubelet.Pleg;
 using NodeAgent.Kubelet.Pods;
 
@@ -6,8 +7,8 @@ namespace NodeAgent.Kubelet.Containers;
 
 /// <summary>
 /// How long a container that keeps ending waits for its next start: nothing after the first end, then the initial delay, doubled with
-/// every start up to the longest. Ten minutes between a start and the next end begin anew. After a restart of the agent the gap between
-/// the last two attempts tells what was waited before. Source: pkg/kubelet/kuberuntime (doBackOff), client-go util/flowcontrol.
+/// every start up to the longest. Ten minutes between a start and the next end begin anew. After a restart of the agent an attempt of this
+/// agent's tells itself what was waited before it; of others the gap between the last two does. Source: pkg/kubelet/kuberuntime (doBackOff), client-go util/flowcontrol.
 /// </summary>
 internal sealed class CrashLoopBackOff(TimeSpan initial, TimeSpan longest)
 {
@@ -45,6 +46,12 @@ internal sealed class CrashLoopBackOff(TimeSpan initial, TimeSpan longest)
         return null;
     }
 
+    /// <summary>What was waited before the start that was allowed last; null where nothing had ended before it.</summary>
+    /// <param name="pod">Whose.</param>
+    /// <param name="container">Its name.</param>
+    /// <param name="image">As in the spec.</param>
+    public TimeSpan? WaitedBefore(PodUid pod, string container, string image) => _entries.GetValueOrDefault((pod, container, image))?.Waited;
+
     public void Forget(PodUid pod)
     {
         foreach (var key in _entries.Keys.Where(k => k.Pod == pod))
@@ -63,6 +70,11 @@ internal sealed class CrashLoopBackOff(TimeSpan initial, TimeSpan longest)
         if (ended[0].RestartCount == 0)
         {
             return null;
+        }
+
+        if (double.TryParse(ended[0].Annotations.GetValueOrDefault(CriNames.RestartDelay), NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out double told) && told >= 0)
+        {
+            return told < longest.TotalSeconds ? TimeSpan.FromSeconds(told) : longest;
         }
 
         TimeSpan gap = ended.Count > 1 && ended[1].FinishedAt != default ? ended[0].StartedAt - ended[1].FinishedAt : TimeSpan.Zero;

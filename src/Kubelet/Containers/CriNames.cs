@@ -20,6 +20,9 @@ internal static class CriNames
     public const string TerminationGracePeriod = "io.kubernetes.pod.terminationGracePeriod";
     public const string PreStopHandler = "io.kubernetes.container.preStopHandler";
     public const string Ports = "io.kubernetes.container.ports";
+
+    /// <summary>Of this agent only: seconds that were waited before this attempt, for the wait after it when neither the agent nor the runtime knows earlier ones any more.</summary>
+    public const string RestartDelay = "node-agent.container.restartDelay";
 }
 
 /// <summary>The hash that tells whether a running container is still the one its spec asks for: only name and image count.</summary>

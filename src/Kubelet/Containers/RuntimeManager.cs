@@ -298,7 +298,7 @@ public sealed partial class RuntimeManager : IPodRuntime, IDisposable
             int restarts = await FilesAsync(pod.Uid, () => RestartCount(pod, name, last, request), cancellationToken);
             string? targetId = target is null ? null : request.Status.Find(target)?.Id.Id;
             NodeRuntimeHandlerFeatures? handler = c.VolumeMounts.Any(RecursiveReadOnly.IsAsked) ? await HandlerAsync(pod, cancellationToken) : null;
-            built = await _configs.BuildAsync(new ContainerRequest(request, c, image.Image, image.ImageRef, restarts, ips, targetId) { Handler = handler, Images = pass.Images, Users = config.Linux.SecurityContext.NamespaceOptions.UsernsOptions }, cancellationToken);
+            built = await _configs.BuildAsync(new ContainerRequest(request, c, image.Image, image.ImageRef, restarts, ips, targetId) { Handler = handler, Images = pass.Images, Waited = target is null ? _backOff.WaitedBefore(pod.Uid, name, c.Image ?? "") : null, Users = config.Linux.SecurityContext.NamespaceOptions.UsernsOptions }, cancellationToken);
         }
         catch (Exception e) when (e is ContainerConfigException or Kubernetes.Rest.KubernetesException or IOException or UnauthorizedAccessException)
         {

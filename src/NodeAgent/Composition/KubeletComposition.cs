@@ -280,8 +280,9 @@ internal sealed partial class KubeletComposition : IAsyncDisposable
             runtime, images, settings.ImageGarbage,
             new ImageGarbageNeeds(token => NodeGarbage.ImageSpaceAsync(images, blocking, token), () => cache.All, _nodeEvents.Record, reason => collected.With(reason).Increment()) { PullRecords = pullRecords },
             time, loggers.CreateLogger<ImageGarbageCollector>()));
-        var garbage = new NodeGarbage(
-            new ContainerGarbageCollector(runtime, paths, blocking, settings.DeadContainers, time, loggers.CreateLogger<ContainerGarbageCollector>()), imageGarbage, podRuntime,
+        var dead = new ContainerGarbageCollector(runtime, paths, blocking, settings.DeadContainers, time, loggers.CreateLogger<ContainerGarbageCollector>());
+        _loops.Add(NodeGarbage.Pruning(dead, settings.DeadContainers, cache, workers, pleg));
+        var garbage = new NodeGarbage(dead, imageGarbage, podRuntime,
             uid => takenOver.IsCompleted && loop.Idle ? NodeGarbage.ClaimOf(workers.StateOf(uid)) : PodClaim.Wanted, _nodeEvents, time, _logger);
         _loops.Add(token => RunWhenRuntimeAnswersAsync(garbage.RunAsync, token));
         var evictions = new EvictionActions(() => _active.Active, () => workers, ender, podEvents, _nodeEvents, () => garbage);

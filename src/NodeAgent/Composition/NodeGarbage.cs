@@ -4,6 +4,7 @@ using NodeAgent.Cri.V1;
 using NodeAgent.Kubelet.Containers;
 using NodeAgent.Kubelet.Images;
 using NodeAgent.Kubelet.Nodes;
+using NodeAgent.Kubelet.Pleg;
 using NodeAgent.Kubelet.Pods;
 using NodeAgent.Kubelet.Sync;
 using NodeAgent.Kubelet.Workers;
@@ -35,6 +36,17 @@ internal sealed partial class NodeGarbage(
         {
             LogImages(error);
         }
+    }
+
+    /// <summary>Removes what a later end makes needless, as soon as it is seen.</summary>
+    /// <returns>The loop.</returns>
+    public static Func<CancellationToken, Task> Pruning(
+        ContainerGarbageCollector containers, DeadContainerPolicy policy, PodStatusCache cache, PodWorkers workers, PodLifecycleEventGenerator pleg)
+    {
+        var pruner = new DeadContainerPruner(containers, policy, cache.Get, uid => workers.StateOf(uid) is { Phase: PodWorkPhase.Finished, Kill.Evicts: true });
+        pleg.PodChanged += uid => pruner.Look(uid);
+        workers.PodFinished += pod => pruner.Look(pod.Uid);
+        return pruner.RunAsync;
     }
 
     /// <summary>What a pod still needs, from where its worker stands.</summary>

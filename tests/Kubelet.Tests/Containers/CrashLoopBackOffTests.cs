@@ -112,6 +112,33 @@ public sealed class CrashLoopBackOffTests
         Assert.Equal(10, _backOff.Check(Uid, "busybox", [ended], ended.FinishedAt)?.Delay.TotalSeconds);
     }
 
+    [Theory]
+    [InlineData("0", 10)]
+    [InlineData("10", 20)]
+    [InlineData("160", 300)]
+    [InlineData("1e9", 10)]
+    [InlineData("9999999999999999999999999999", 300)]
+    [InlineData("-1", 10)]
+    [InlineData("NaN", 10)]
+    [InlineData("", 10)]
+    public void After_a_restart_of_the_agent_the_last_attempt_alone_tells_how_long_was_waited_before_it(string told, double expected)
+    {
+        RuntimeContainerStatus ended = Container("a", State.Exited, attempt: 7) with { StartedAt = Start, FinishedAt = Start.AddSeconds(5) };
+        ended = ended with { Annotations = ended.Annotations.SetItem(CriNames.RestartDelay, told) };
+        Assert.Equal(expected, _backOff.Check(Uid, "busybox", [ended], ended.FinishedAt)?.Delay.TotalSeconds);
+    }
+
+    [Fact]
+    public void What_was_waited_before_a_start_is_known_once_it_is_allowed()
+    {
+        Assert.Null(_backOff.WaitedBefore(Uid, "a", "busybox"));
+        Runs(1);
+        Assert.Equal(TimeSpan.Zero, _backOff.WaitedBefore(Uid, "a", "busybox"));
+        Runs(2);
+        Assert.Equal(TimeSpan.FromSeconds(20), _backOff.WaitedBefore(Uid, "a", "busybox"));
+        Assert.Null(_backOff.WaitedBefore(Uid, "b", "busybox"));
+    }
+
     [Fact]
     public void A_lower_cap_lowers_the_first_delay_too()
     {

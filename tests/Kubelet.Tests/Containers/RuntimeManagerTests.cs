@@ -95,6 +95,8 @@ public sealed class RuntimeManagerTests
         Assert.True((await f.PassAsync(pod)).Succeeded);
         RuntimeContainerStatus again = (await f.Manager.GetPodStatusAsync(pod.Ref, default)).Find("main")!;
         Assert.Equal((RuntimeContainerState.Running, 1), (again.State, again.RestartCount));
+        // For an agent that is started later and finds this attempt only.
+        Assert.Equal("0", again.Annotations["node-agent.container.restartDelay"]);
         f.Fake.ExitContainer(again.Id.Id, 1);
         PodSyncResult waits = await f.PassAsync(pod);
         Assert.Equal("CrashLoopBackOff", waits.Waiting["main"].Reason);
