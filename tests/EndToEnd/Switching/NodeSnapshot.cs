@@ -39,7 +39,7 @@ internal sealed class NodeSnapshot
 
         snapshot.AddMounts(cluster.Node.RootFolder);
         await snapshot.AddFilesAsync(cluster.Node.RootFolder, names);
-        snapshot.AddCgroups(cluster.Cgroups);
+        snapshot.AddCgroups(cluster.Cgroups, names);
         return snapshot;
     }
 
@@ -82,7 +82,13 @@ internal sealed class NodeSnapshot
     // Inode, kind, mode, owner and target of everything in the pods' folders; the same inode with another content is seen by its time.
     private async Task AddFilesAsync(string root, Dictionary<string, string> names)
     {
-        foreach (string line in (await Tool.MustAsync("find", Path.Combine(root, "pods"), "-printf", "%P\\t%i %M %U:%G %l\\t%y%T@\\n")).Lines)
+        // It fails where something is removed meanwhile.
+        ToolAnswer found = await Until.FoundAsync("all that is in the pods' folders", TimeSpan.FromSeconds(60), async () =>
+        {
+            ToolAnswer answer = await Tool.RunAsync("find", [Path.Combine(root, "pods"), "-printf", "%P\\t%i %M %U:%G %l\\t%y%T@\\n"]);
+            return (answer.ExitCode == 0 ? answer : null, answer.Error);
+        });
+        foreach (string line in found.Lines)
         {
             string[] parts = line.Split('\t');
             string[] path = parts[0].Split('/', 2);
@@ -90,13 +96,14 @@ internal sealed class NodeSnapshot
         }
     }
 
-    private void AddCgroups(CgroupRoot cgroups)
+    private void AddCgroups(CgroupRoot cgroups, Dictionary<string, string> names)
     {
         foreach (string folder in cgroups.Folders.Where(Directory.Exists).SelectMany(top => Directory.EnumerateDirectories(top, "*", SearchOption.AllDirectories)))
         {
+            string? pod = folder.Split('/').Where(part => part.StartsWith("pod", StringComparison.Ordinal)).Select(part => names.GetValueOrDefault(part[3..])).FirstOrDefault(name => name is not null);
             foreach (string file in CgroupFiles.Select(name => Path.Combine(folder, name)).Where(File.Exists))
             {
-                Set("cgroup " + file, Read(file));
+                Set($"cgroup {pod ?? "-"} {file}", Read(file));
             }
         }
 

@@ -40,6 +40,9 @@ internal sealed record SwitchShape(string Name, SwitchKind Kind, string Spec, st
     /// <summary>The pod that gets an ephemeral container after it has started.</summary>
     internal const string Debugged = "debugged";
 
+    /// <summary>The pod whose container ends each time.</summary>
+    internal const string Looping = "looping";
+
     /// <summary>The pod whose container was restarted once before it stayed.</summary>
     internal const string Restarted = "restarted";
 
@@ -52,7 +55,7 @@ internal sealed record SwitchShape(string Name, SwitchKind Kind, string Spec, st
         new("ended-badly", SwitchKind.Ended, Brief("Never"), Shell("echo reason >/dev/termination-log; exit 3")),
         new("ended-late", SwitchKind.Ended, Brief("OnFailure") + "," + SharedVolume, Shell("test -e /shared/tried && exit 0; touch /shared/tried; exit 1", Shared)),
         new("overdue", SwitchKind.Ended, Brief("Never") + ",\"activeDeadlineSeconds\":2", Shell(Waits)),
-        new("looping", SwitchKind.Looping, Brief(), Shell("exit 1")),
+        new(Looping, SwitchKind.Looping, Brief(), Shell("exit 1")),
         new("imageless", SwitchKind.Waiting, Brief(), """{"name":"main","image":"nowhere.test/none:1","imagePullPolicy":"Never"}"""),
         new("mapless", SwitchKind.Waiting, Brief(), Shell(Waits, "\"envFrom\":[{\"configMapRef\":{\"name\":\"absent\"}}]")),
         new("gated", SwitchKind.Unready, Brief() + ",\"readinessGates\":[{\"conditionType\":\"example.com/gate\"}]", Shell(Waits)),
@@ -75,6 +78,8 @@ internal sealed record SwitchShape(string Name, SwitchKind Kind, string Spec, st
         new("hooked", SwitchKind.Steady, Brief(), Shell(Waits, """
             "lifecycle":{"postStart":{"exec":{"command":["true"]} },"preStop":{"sleep":{"seconds":1} } },"terminationMessagePolicy":"FallbackToLogsOnError","terminationMessagePath":"/tmp/last"
             """)),
+        new("ruled", SwitchKind.Steady, Brief("Never") + "," + SharedVolume, Shell($"test -e /shared/tried || {{ touch /shared/tried; exit 42; }}; {Waits}",
+            Shared + ",\"restartPolicy\":\"Never\",\"restartPolicyRules\":[{\"action\":\"Restart\",\"exitCodes\":{\"operator\":\"In\",\"values\":[42]}}]")),
         new("dated", SwitchKind.Steady, Brief() + ",\"activeDeadlineSeconds\":3600", Shell(Waits)),
         new("terminal", SwitchKind.Steady, Brief(), Shell(Waits, "\"stdin\":true,\"tty\":true,\"workingDir\":\"/tmp\"")),
         new(Debugged, SwitchKind.Steady, Brief(), Shell(Waits)),
@@ -85,6 +90,10 @@ internal sealed record SwitchShape(string Name, SwitchKind Kind, string Spec, st
         new("emptied", SwitchKind.Steady, $$"""
             {{Brief()}},"volumes":[{"name":"disk","emptyDir":{"sizeLimit":"50Mi"} },{"name":"memory","emptyDir":{"medium":"Memory","sizeLimit":"4Mi"} }]
             """, Shell($"echo a >/disk/a; echo b >/memory/b; {Waits}", Mounts("disk", "memory"))),
+        new("parted", SwitchKind.Steady, Brief() + "," + SharedVolume, Shell(Waits, """
+            "env":[{"name":"NAME","valueFrom":{"fieldRef":{"fieldPath":"metadata.name"} } }],
+            "volumeMounts":[{"name":"shared","mountPath":"/fixed","subPath":"a/b"},{"name":"shared","mountPath":"/named","subPathExpr":"c/$(NAME)"}]
+            """)),
         new("mapped", SwitchKind.Steady, Brief() + ",\"volumes\":[{\"name\":\"map\",\"configMap\":{\"name\":\"settings\",\"defaultMode\":288}},{\"name\":\"one\",\"configMap\":{\"name\":\"settings\",\"items\":[{\"key\":\"mode\",\"path\":\"deep/mode\",\"mode\":256}]}}]",
             Shell(Waits, """
             "volumeMounts":[{"name":"map","mountPath":"/map"},{"name":"one","mountPath":"/one"},{"name":"map","mountPath":"/file","subPath":"mode"}],
@@ -135,6 +144,7 @@ internal sealed record SwitchShape(string Name, SwitchKind Kind, string Spec, st
     [
         new("guaranteed", SwitchKind.Steady, Brief(), Shell(Waits, Resources("50m", "16Mi", "50m", "16Mi"))),
         new("burstable", SwitchKind.Steady, Brief(), Shell(Waits, Resources("10m", "8Mi", "200m", "64Mi"))),
+        new("whole", SwitchKind.Steady, Brief() + "," + Resources("20m", "32Mi", "200m", "64Mi"), $"{Shell(Waits, Resources("10m", "8Mi", "100m", "32Mi"))},{Shell(Waits, name: "other")}"),
         new(Resized, SwitchKind.Steady, Brief(), Shell(Waits, Resources("50m", "16Mi", "100m", "32Mi") + ",\"resizePolicy\":[{\"resourceName\":\"cpu\",\"restartPolicy\":\"NotRequired\"},{\"resourceName\":\"memory\",\"restartPolicy\":\"NotRequired\"}]")),
     ];
 
