@@ -282,8 +282,8 @@ internal sealed partial class KubeletComposition : IAsyncDisposable
             time, loggers.CreateLogger<ImageGarbageCollector>()));
         var dead = new ContainerGarbageCollector(runtime, paths, blocking, settings.DeadContainers, time, loggers.CreateLogger<ContainerGarbageCollector>());
         _loops.Add(NodeGarbage.Pruning(dead, settings.DeadContainers, cache, workers, pleg));
-        var garbage = new NodeGarbage(dead, imageGarbage, podRuntime,
-            uid => takenOver.IsCompleted && loop.Idle ? NodeGarbage.ClaimOf(workers.StateOf(uid)) : PodClaim.Wanted, _nodeEvents, time, _logger);
+        var garbage = new NodeGarbage(
+            dead, imageGarbage, podRuntime, uid => takenOver.IsCompleted && loop.Idle ? NodeGarbage.ClaimOf(workers.StateOf(uid)) : PodClaim.Wanted, _nodeEvents, time, _logger);
         _loops.Add(token => RunWhenRuntimeAnswersAsync(garbage.RunAsync, token));
         var evictions = new EvictionActions(() => _active.Active, () => workers, ender, podEvents, _nodeEvents, () => garbage);
         evictions.Register(metrics);
