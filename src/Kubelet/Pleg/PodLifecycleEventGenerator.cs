@@ -39,8 +39,8 @@ public sealed partial class PodLifecycleEventGenerator(
     private volatile bool _atOnce;
     private string? _lastError;
 
-    /// <summary>Raised when an observation of a pod changed; handlers must not block.</summary>
-    public event Action<PodUid>? PodChanged;
+    /// <summary>Raised when an observation of a pod changed, and whether its worker is to look; handlers must not block.</summary>
+    public event Action<PodUid, bool>? PodChanged;
 
     /// <summary>Raised after each completed full relist.</summary>
     public event Action? Relisted;
@@ -98,12 +98,18 @@ public sealed partial class PodLifecycleEventGenerator(
     }
 
     /// <summary>Reads a pod's status now; concurrent callers share a read that began after they asked.</summary>
-    public async Task<RuntimePodStatus?> RelistPodAsync(PodRef pod, CancellationToken cancellationToken)
+    public Task<RuntimePodStatus?> RelistPodAsync(PodRef pod, CancellationToken cancellationToken) => RelistPodAsync(pod, static _ => false, cancellationToken);
+
+    /// <summary>The same for a pod's worker, which need not be woken for a change that leaves it nothing to do.</summary>
+    /// <param name="pod">The pod.</param>
+    /// <param name="settled">Whether an observation is all that the worker wanted: it is not to look again for it.</param>
+    /// <param name="cancellationToken">Ends the waiting.</param>
+    public async Task<RuntimePodStatus?> RelistPodAsync(PodRef pod, Func<RuntimePodStatus, bool> settled, CancellationToken cancellationToken)
     {
         while (true)
         {
             PodRelist relist = _relists.GetOrAdd(pod.Uid, _ => new PodRelist());
-            if (relist.Run(() => ReadAsync(pod, relist)) is { } reading)
+            if (relist.Run(() => ReadAsync(pod, relist, settled)) is { } reading)
             {
                 return await reading.WaitAsync(cancellationToken);
             }
@@ -228,7 +234,7 @@ public sealed partial class PodLifecycleEventGenerator(
         }
     }
 
-    private async Task<RuntimePodStatus?> ReadAsync(PodRef pod, PodRelist relist)
+    private async Task<RuntimePodStatus?> ReadAsync(PodRef pod, PodRelist relist, Func<RuntimePodStatus, bool> settled)
     {
         RuntimePodStatus status = await runtime.GetPodStatusAsync(pod, CancellationToken.None);
         RuntimePodStatus? before = cache.Get(pod.Uid);
@@ -248,7 +254,7 @@ public sealed partial class PodLifecycleEventGenerator(
 
         if (nothing ? before is not null : before is null || !ObservationsEqual(before, status))
         {
-            PodChanged?.Invoke(pod.Uid);
+            PodChanged?.Invoke(pod.Uid, nothing || !settled(status));
         }
 
         return nothing ? null : status;

@@ -172,7 +172,7 @@ public sealed partial class PodSyncer(PodSyncParts parts, PodSyncSurroundings no
                 memory.ActedAt = time.GetUtcNow();
             }
 
-            observed = await ObserveAsync(pod, memory, cancellationToken);
+            observed = await ObserveAsync(pod, memory, cancellationToken, after: result);
             memory.Cgroup = result.Changed ? await CgroupAsync(pod, cancellationToken) : memory.Cgroup;
             TellResizeError(pod, result);
             PodStatus status = Publish(pod, memory, observed);
@@ -311,18 +311,25 @@ public sealed partial class PodSyncer(PodSyncParts parts, PodSyncSurroundings no
     }
 
     /// <summary>An observation that is not older than our last act upon the pod.</summary>
-    private async Task<RuntimePodStatus> ObserveAsync(Pod pod, PodMemory memory, CancellationToken cancellationToken, bool force = false)
+    private async Task<RuntimePodStatus> ObserveAsync(
+        Pod pod, PodMemory memory, CancellationToken cancellationToken, bool force = false, PodSyncResult? after = null)
     {
         RuntimePodStatus? known = node.Cache.Get(pod.Uid);
         if (force || !memory.Looked || (memory.ActedAt is { } acted && (known is null || known.ObservedAt <= acted)))
         {
-            known = await node.Pleg.RelistPodAsync(pod.Ref, cancellationToken);
+            known = await node.Pleg.RelistPodAsync(pod.Ref, status => after is { Succeeded: true } && AllRuns(pod, status), cancellationToken);
             memory.Looked = true;
             memory.ActedAt = null;
         }
 
         return known ?? RuntimePodStatus.Nothing(pod.Ref, time.GetUtcNow());
     }
+
+    /// <summary>Each container of a pod without init containers runs, once: another pass would find nothing to do.</summary>
+    private static bool AllRuns(Pod pod, RuntimePodStatus status) =>
+        pod.Spec.InitContainers.Count == 0 && pod.Spec.EphemeralContainers.Count == 0
+        && status.Sandboxes is [{ State: RuntimeSandboxState.Ready }] && status.Containers.Length == pod.Spec.Containers.Count
+        && pod.Spec.Containers.All(c => status.Find(c.Name ?? "") is { State: RuntimeContainerState.Running });
 
     /// <summary>The pod as everything but admission sees it.</summary>
     private Pod Allocated(Pod pod) => parts.Resizing?.Allocations.Allocated(pod) ?? pod;

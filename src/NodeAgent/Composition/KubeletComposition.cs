@@ -228,10 +228,13 @@ internal sealed partial class KubeletComposition : IAsyncDisposable
             new HousekeepingParts(workers, cache, podRuntime, volumes, podCgroups, paths, blocking, time) { UserNamespaces = userNamespaces }, () => takenOver.IsCompleted && loop.Idle, loggers.CreateLogger<Housekeeper>());
 
         // Who wakes whom.
-        pleg.PodChanged += uid =>
+        pleg.PodChanged += (uid, look) =>
         {
             probes.Observe(uid);
-            workers.Wake(uid);
+            if (look)
+            {
+                workers.Wake(uid);
+            }
         };
         pleg.Relisted += housekeeper.Relisted;
         pleg.Relisted += relists.Beat;

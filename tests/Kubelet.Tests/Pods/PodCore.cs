@@ -233,7 +233,13 @@ internal sealed class PodCore : IAsyncDisposable
             Merger = new PodSourceMerger([PodSourceKind.Api], u => loop!.Post(u), _ => { });
             _loop = loop = new SyncLoop(pods, workers, Statuses, () => { }, NullLogger<SyncLoop>.Instance);
             _housekeeper = new Housekeeper(new HousekeepingParts(workers, cache, _manager, volumes, cgroups, core.Paths, _work, time), () => Merger.AllReady && loop.Idle, NullLogger<Housekeeper>.Instance);
-            _pleg.PodChanged += workers.Wake;
+            _pleg.PodChanged += (uid, look) =>
+            {
+                if (look)
+                {
+                    workers.Wake(uid);
+                }
+            };
             _pleg.Relisted += _housekeeper.Relisted;
             _loop.PodRemoved += _ => _housekeeper.Request();
         }
