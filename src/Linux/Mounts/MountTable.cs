@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Buffers.Text;
 using System.Collections.Immutable;
 using System.Text;
@@ -25,8 +26,23 @@ public sealed record MountEntry(
 /// <summary>The mounts of this thread's mount namespace, which is the process's unless somebody made the thread one of its own.</summary>
 public static class MountTable
 {
+    private const int FirstLength = 64 * 1024;
+
     /// <summary>Reads the mounts at a folder or below it, in the order of mounting; null reads all. Never touches the mounts themselves, so it cannot hang on them.</summary>
-    public static ImmutableArray<MountEntry> Read(string? below = null) => Parse(ReadWhole("/proc/thread-self/mountinfo"), below);
+    public static ImmutableArray<MountEntry> Read(string? below = null)
+    {
+        // It grows with every pod and is read at every unmount: a large array for each reading would be most of what the collector has to do then.
+        byte[] buffer = ArrayPool<byte>.Shared.Rent(FirstLength);
+        try
+        {
+            int length = ReadWhole("/proc/thread-self/mountinfo", ref buffer);
+            return Parse(buffer.AsSpan(0, length), below);
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(buffer);
+        }
+    }
 
     /// <summary>Parses the file's content. A line that does not parse is left out: the kernel may add fields, never take some.</summary>
     /// <param name="content">The bytes of /proc/PID/mountinfo.</param>
@@ -110,23 +126,25 @@ public static class MountTable
 
     private static bool IsOctal(byte b) => b is >= (byte)'0' and <= (byte)'7';
 
-    private static byte[] ReadWhole(string path)
+    private static int ReadWhole(string path, ref byte[] buffer)
     {
         using FileStream file = new(path, FileMode.Open, FileAccess.Read, FileShare.Read, bufferSize: 0);
-        byte[] buffer = new byte[64 * 1024];
         int length = 0;
         while (true)
         {
             int read = file.Read(buffer, length, buffer.Length - length);
             if (read == 0)
             {
-                return buffer[..length];
+                return length;
             }
 
             length += read;
             if (length == buffer.Length)
             {
-                Array.Resize(ref buffer, buffer.Length * 2);
+                byte[] larger = ArrayPool<byte>.Shared.Rent(buffer.Length * 2);
+                buffer.AsSpan(0, length).CopyTo(larger);
+                ArrayPool<byte>.Shared.Return(buffer);
+                buffer = larger;
             }
         }
     }
