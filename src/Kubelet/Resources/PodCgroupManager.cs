@@ -63,18 +63,18 @@ public sealed class PodCgroupManager(ICgroupManager cgroups, CgroupOptions optio
     /// <inheritdoc/>
     public async Task RemoveAsync(PodUid uid, CancellationToken cancellationToken)
     {
-        if (!options.CgroupsPerQos)
+        if (!options.CgroupsPerQos || !uid.IsPathSafe)
         {
             return;
         }
 
-        foreach (QosClass qos in Enum.GetValues<QosClass>())
-        {
-            // What a removal waits for is waited for without a thread: only its beginning is a call of the kernel's.
-            await await work.RunWithinAsync(
-                Key(uid), Limit, () => Find(qos, uid) ? cgroups.RemoveAsync(_names.Pod(qos, uid), cancellationToken) : Task.CompletedTask, cancellationToken);
-        }
+        // What a removal waits for is waited for without a thread: only its beginning is a call of the kernel's.
+        await await work.RunWithinAsync(Key(uid), Limit, () => RemoveAnywhereAsync(uid, cancellationToken), cancellationToken);
     }
+
+    // Its class is not known where its object is gone.
+    private Task RemoveAnywhereAsync(PodUid uid, CancellationToken cancellationToken) => Task.WhenAll(
+        Enum.GetValues<QosClass>().Select(qos => _names.Pod(qos, uid)).Where(cgroups.IsAnywhere).Select(name => cgroups.RemoveAsync(name, cancellationToken)));
 
     /// <inheritdoc/>
     public Task KillContainerAsync(Pod pod, string containerId, CancellationToken cancellationToken) =>
@@ -114,10 +114,4 @@ public sealed class PodCgroupManager(ICgroupManager cgroups, CgroupOptions optio
     private static string Key(PodUid uid) => "cgroup of pod " + uid;
 
     private CgroupName NameOf(Pod pod) => _names.Pod(PodQos.Of(pod), pod.Uid);
-
-    private bool Find(QosClass qos, PodUid uid) =>
-        cgroups.ChildFolders(_names.Class(qos)).Any(f => PodCgroupNames.UidOf(f, cgroups.Driver) == Spelled(uid));
-
-    // Read back from a slice, an underscore of the UID is a dash.
-    private PodUid Spelled(PodUid uid) => cgroups.Driver == CgroupDriver.Systemd ? new PodUid(uid.Value.Replace('_', '-')) : uid;
 }

@@ -11,6 +11,9 @@ public interface ICgroupManager
     /// <summary>True where the cgroup exists (on V1: in the controllers that count).</summary>
     bool Exists(CgroupName name);
 
+    /// <summary>True where something of the cgroup is left in any hierarchy.</summary>
+    bool IsAnywhere(CgroupName name);
+
     /// <summary>Makes the cgroup and its missing ancestors, then sets the limits. Idempotent.</summary>
     /// <exception cref="CgroupException">The kernel or systemd refused; names the cgroup.</exception>
     Task EnsureAsync(CgroupName name, CgroupLimits limits, CancellationToken cancellationToken);
@@ -70,6 +73,9 @@ public sealed class CgroupTree(CgroupMounts mounts, ICgroupFiles files, TimeProv
 
     /// <summary>True where the folder exists in every hierarchy that counts.</summary>
     public bool Exists(string path) => Counting().All(mount => files.FolderExists(mount + path));
+
+    /// <summary>True where the folder exists in one hierarchy at least.</summary>
+    public bool IsAnywhere(string path) => mounts.Hierarchies.Values.Any(mount => files.FolderExists(mount + path));
 
     /// <summary>Makes the folders in all hierarchies, ancestors first; on V2 hands the controllers down.</summary>
     public void Make(string path)

@@ -11,6 +11,9 @@ public sealed class CgroupfsManager(CgroupTree tree) : ICgroupManager
     public bool Exists(CgroupName name) => tree.Exists(Path(name));
 
     /// <inheritdoc/>
+    public bool IsAnywhere(CgroupName name) => tree.IsAnywhere(Path(name));
+
+    /// <inheritdoc/>
     public Task EnsureAsync(CgroupName name, CgroupLimits limits, CancellationToken cancellationToken)
     {
         tree.Make(Path(name));

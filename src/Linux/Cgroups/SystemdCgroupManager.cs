@@ -17,6 +17,9 @@ public sealed class SystemdCgroupManager(CgroupTree tree, ISystemdUnits systemd)
     public bool Exists(CgroupName name) => tree.Exists(Path(name));
 
     /// <inheritdoc/>
+    public bool IsAnywhere(CgroupName name) => tree.IsAnywhere(Path(name));
+
+    /// <inheritdoc/>
     public async Task EnsureAsync(CgroupName name, CgroupLimits limits, CancellationToken cancellationToken)
     {
         if (name.Parts.IsEmpty)

@@ -119,7 +119,10 @@ public sealed class PodResourcesTests : IDisposable
             manager.CgroupParent(pod));
         await manager.EnsureAsync(pod, default);
         Assert.Equal([pod.Uid], await manager.ListAsync(default));
+        await manager.RemoveAsync(new PodUid("../burstable"), default);
+        cgroups.Lists = 0;
         await manager.RemoveAsync(pod.Uid, default);
+        Assert.Equal(0, cgroups.Lists);
         Assert.Empty(await manager.ListAsync(default));
     }
 
@@ -224,6 +227,8 @@ public sealed class PodResourcesTests : IDisposable
 
         public bool Exists(CgroupName name) => _all.ContainsKey(name);
 
+        public bool IsAnywhere(CgroupName name) => _all.ContainsKey(name);
+
         public Task EnsureAsync(CgroupName name, CgroupLimits limits, CancellationToken cancellationToken)
         {
             if (name.ToString() == Refused)
@@ -256,7 +261,16 @@ public sealed class PodResourcesTests : IDisposable
 
         public List<string> Killed { get; } = [];
 
-        public IReadOnlyList<string> ChildFolders(CgroupName name) =>
-            [.. _all.Keys.Where(c => c.Parts.Length == name.Parts.Length + 1 && c.Parts[..^1].SequenceEqual(name.Parts)).Select(c => Path.GetFileName(c.Path(driver)))];
+        /// <summary>How often folders were looked through, which takes the longer the more pods there are.</summary>
+        public int Lists { get; set; }
+
+        public IReadOnlyList<string> ChildFolders(CgroupName name)
+        {
+            Lists++;
+            return
+            [
+                .. _all.Keys.Where(c => c.Parts.Length == name.Parts.Length + 1 && c.Parts[..^1].SequenceEqual(name.Parts)).Select(c => Path.GetFileName(c.Path(driver))),
+            ];
+        }
     }
 }
