@@ -41,6 +41,7 @@ public sealed partial class RuntimeManager : IPodRuntime, IDisposable
     private readonly PodResizer? _resizer;
     private readonly AttemptNumbers _attempts = new();
     private readonly ConcurrentDictionary<string, PodUid> _withoutPostStart = new();
+    private readonly ConcurrentDictionary<string, PodUid> _stoppedSandboxes = new();
 
     /// <summary>Makes the manager; nothing is called before it is asked.</summary>
     public RuntimeManager(
@@ -245,6 +246,7 @@ public sealed partial class RuntimeManager : IPodRuntime, IDisposable
             throw;
         }
 
+        _observer.Made(pod.Uid, status);
         IEnumerable<string> ips = status.Network is { } n ? [n.Ip, .. n.AdditionalIps.Select(a => a.Ip)] : [];
         return (id, [.. ips.Where(ip => System.Net.IPAddress.TryParse(ip, out _))]);
     }
@@ -482,6 +484,7 @@ public sealed partial class RuntimeManager : IPodRuntime, IDisposable
         foreach (RuntimeSandboxStatus sandbox in status.Sandboxes)
         {
             await StopSandboxAsync(sandbox.Id);
+            _stoppedSandboxes[sandbox.Id] = status.Pod.Uid;
         }
 
         await containers;
@@ -518,8 +521,14 @@ public sealed partial class RuntimeManager : IPodRuntime, IDisposable
 
         foreach (RuntimeSandboxStatus s in status.Sandboxes)
         {
-            await StopSandboxAsync(s.Id);
+            // One that ended by itself may still have its network.
+            if (!_stoppedSandboxes.ContainsKey(s.Id))
+            {
+                await StopSandboxAsync(s.Id);
+            }
+
             await IgnoringGoneAsync(_runtime.RemovePodSandboxAsync(new RemovePodSandboxRequest { PodSandboxId = s.Id }, CancellationToken.None));
+            _stoppedSandboxes.TryRemove(s.Id, out _);
         }
 
         string logs = _needs.Paths.PodLogFolder(status.Pod);
@@ -541,13 +550,17 @@ public sealed partial class RuntimeManager : IPodRuntime, IDisposable
     /// <inheritdoc/>
     public void Forget(PodUid uid)
     {
+        _observer.Forget(uid);
         _images.Forget(uid);
         _backOff.Forget(uid);
         _attempts.Forget(uid);
         _needs.Resize?.Actuated.Remove(uid);
-        foreach ((string id, PodUid _) in _withoutPostStart.Where(c => c.Value == uid))
+        foreach (ConcurrentDictionary<string, PodUid> ids in (ReadOnlySpan<ConcurrentDictionary<string, PodUid>>)[_withoutPostStart, _stoppedSandboxes])
         {
-            _withoutPostStart.TryRemove(id, out _);
+            foreach ((string id, PodUid _) in ids.Where(c => c.Value == uid))
+            {
+                ids.TryRemove(id, out _);
+            }
         }
     }
 

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Collections.Immutable;
 using System.Globalization;
 using System.Text;
@@ -27,7 +28,14 @@ internal sealed class RuntimeObserver(IRuntimeService runtime, BlockingWork work
 
     // A status must not wait for a disk: without its message it is still a status.
     private static readonly TimeSpan MessageLimit = TimeSpan.FromSeconds(2);
+    private readonly ConcurrentDictionary<PodUid, PodSandboxStatus> _made = new();
     private string? _runtimeName;
+
+    /// <summary>A sandbox was made just now and this was read of it: the next look that lists it as ready need not ask again.</summary>
+    public void Made(PodUid uid, PodSandboxStatus status) => _made[uid] = status;
+
+    /// <summary>Forgets a pod.</summary>
+    public void Forget(PodUid uid) => _made.TryRemove(uid, out _);
 
     public async Task<string> RuntimeNameAsync(CancellationToken cancellationToken) =>
         _runtimeName ??= (await runtime.VersionAsync(new VersionRequest { Version = "0.1.0" }, cancellationToken)).RuntimeName;
@@ -69,22 +77,20 @@ internal sealed class RuntimeObserver(IRuntimeService runtime, BlockingWork work
         sandboxFilter.LabelSelector.Add(CriNames.PodUid, pod.Uid.Value);
         var containerFilter = new ContainerFilter();
         containerFilter.LabelSelector.Add(CriNames.PodUid, pod.Uid.Value);
-        var sandboxes = (await runtime.ListPodSandboxAsync(new ListPodSandboxRequest { Filter = sandboxFilter }, cancellationToken)).Items;
-        var containers = (await runtime.ListContainersAsync(new ListContainersRequest { Filter = containerFilter }, cancellationToken)).Containers;
-        RuntimeSandboxStatus[] seen = [.. sandboxes.Select(Listed).OrderByDescending(s => s.CreatedAt)];
-        for (int i = 0; i < seen.Length; i++)
+        // Side by side: the one answer does not depend on the other.
+        Task<ListPodSandboxResponse> listing = runtime.ListPodSandboxAsync(new ListPodSandboxRequest { Filter = sandboxFilter }, cancellationToken);
+        Task<ListContainersResponse> listingContainers = runtime.ListContainersAsync(new ListContainersRequest { Filter = containerFilter }, cancellationToken);
+        await Task.WhenAll(listing, listingContainers);
+        RuntimeSandboxStatus[] seen = [.. (await listing).Items.Select(Listed).OrderByDescending(s => s.CreatedAt)];
+        Task<List<RuntimeContainerStatus>> reading = ContainersAsync((await listingContainers).Containers, name, cancellationToken);
+        // Addresses are asked for where they count: the newest sandbox.
+        PodSandboxStatus? made = _made.TryRemove(pod.Uid, out PodSandboxStatus? read) && seen is [{ State: RuntimeSandboxState.Ready } ready, ..] && ready.Id == read.Id ? read : null;
+        Task<RuntimeSandboxStatus>? newest = seen.Length > 0 ? WithStatusAsync(seen[0], made, cancellationToken) : null;
+        await Task.WhenAll(reading, newest ?? Task.CompletedTask);
+        List<RuntimeContainerStatus> statuses = await reading;
+        if (newest is not null)
         {
-            // Addresses are asked for where they count: the newest sandbox.
-            seen[i] = i == 0 ? await WithStatusAsync(seen[i], cancellationToken) : seen[i];
-        }
-
-        var statuses = new List<RuntimeContainerStatus>();
-        foreach (CriContainer c in containers)
-        {
-            if (await ContainerAsync(c.Id, c.PodSandboxId, name, cancellationToken) is { } status)
-            {
-                statuses.Add(status);
-            }
+            seen[0] = await newest;
         }
 
         return new RuntimePodStatus
@@ -96,11 +102,25 @@ internal sealed class RuntimeObserver(IRuntimeService runtime, BlockingWork work
         };
     }
 
-    private async Task<RuntimeSandboxStatus> WithStatusAsync(RuntimeSandboxStatus sandbox, CancellationToken cancellationToken)
+    private async Task<List<RuntimeContainerStatus>> ContainersAsync(IEnumerable<CriContainer> containers, string runtimeName, CancellationToken cancellationToken)
+    {
+        var statuses = new List<RuntimeContainerStatus>();
+        foreach (CriContainer c in containers)
+        {
+            if (await ContainerAsync(c.Id, c.PodSandboxId, runtimeName, cancellationToken) is { } status)
+            {
+                statuses.Add(status);
+            }
+        }
+
+        return statuses;
+    }
+
+    private async Task<RuntimeSandboxStatus> WithStatusAsync(RuntimeSandboxStatus sandbox, PodSandboxStatus? known, CancellationToken cancellationToken)
     {
         try
         {
-            PodSandboxStatus status = (await runtime.PodSandboxStatusAsync(new PodSandboxStatusRequest { PodSandboxId = sandbox.Id }, cancellationToken)).Status;
+            PodSandboxStatus status = known ?? (await runtime.PodSandboxStatusAsync(new PodSandboxStatusRequest { PodSandboxId = sandbox.Id }, cancellationToken)).Status;
             IEnumerable<string> ips = status.Network is { } n ? [.. new[] { n.Ip }.Where(ip => ip.Length > 0), .. n.AdditionalIps.Select(a => a.Ip)] : [];
             return sandbox with
             {

@@ -35,6 +35,50 @@ public sealed class RuntimeManagerTests
     }
 
     [Fact]
+    public async Task What_was_read_of_a_sandbox_just_made_is_asked_for_again_by_the_second_look_only()
+    {
+        await using var f = await RuntimeManagerFixture.StartAsync();
+        Pod pod = RuntimeManagerFixture.Pod();
+        await f.PassAsync(pod);
+        RuntimePodStatus first = await f.Manager.GetPodStatusAsync(pod.Ref, default);
+        Assert.Single(f.Calls("PodSandboxStatus"));
+        RuntimePodStatus second = await f.Manager.GetPodStatusAsync(pod.Ref, default);
+        Assert.Equal(2, f.Calls("PodSandboxStatus").Count());
+        Assert.Equal(second.Sandboxes[0] with { IPs = first.Sandboxes[0].IPs }, first.Sandboxes[0]);
+        Assert.True(second.IPs.SequenceEqual(first.IPs));
+    }
+
+    [Fact]
+    public async Task A_sandbox_that_ended_since_it_was_made_is_asked_for()
+    {
+        await using var f = await RuntimeManagerFixture.StartAsync();
+        Pod pod = RuntimeManagerFixture.Pod();
+        await f.PassAsync(pod);
+        foreach (FakeSandbox sandbox in f.Fake.Sandboxes)
+        {
+            f.Fake.ExitSandbox(sandbox.Status.Id);
+        }
+
+        Assert.Equal(RuntimeSandboxState.NotReady, (await f.Manager.GetPodStatusAsync(pod.Ref, default)).Sandboxes[0].State);
+        Assert.Equal(2, f.Calls("PodSandboxStatus").Count());
+    }
+
+    [Fact]
+    public async Task A_sandbox_that_ended_by_itself_is_stopped_before_it_is_removed_for_its_network_may_be_there()
+    {
+        await using var f = await RuntimeManagerFixture.StartAsync();
+        Pod pod = RuntimeManagerFixture.Pod();
+        await f.PassAsync(pod);
+        foreach (FakeSandbox sandbox in f.Fake.Sandboxes)
+        {
+            f.Fake.ExitSandbox(sandbox.Status.Id);
+        }
+
+        await f.Manager.RemovePodAsync((await f.Manager.GetPodStatusAsync(pod.Ref, default)) with { Containers = [] }, default);
+        Assert.Equal(["StopPodSandbox", "RemovePodSandbox"], f.Calls("StopPodSandbox", "RemovePodSandbox"));
+    }
+
+    [Fact]
     public async Task A_started_containers_log_has_a_link_that_goes_with_the_pod()
     {
         await using var f = await RuntimeManagerFixture.StartAsync();
