@@ -28,10 +28,14 @@ public sealed partial class PodLifecycleEventGenerator(
     // An event of something that is not known yet is mostly of a start under way, which looks for itself when it is done.
     private static readonly TimeSpan BetweenAskedRelists = TimeSpan.FromSeconds(1);
 
+    // A worker that acts upon its pod looks when it is done; an act that takes longer keeps nobody from seeing what an event tells of.
+    private static readonly TimeSpan LeftToWorkers = TimeSpan.FromSeconds(1);
+
     private const int ReadsAtOnce = 8;
     private static readonly TimeSpan PodLimit = TimeSpan.FromSeconds(10);
 
     private readonly ConcurrentDictionary<PodUid, PodRelist> _relists = new();
+    private readonly PodActs _acts = new();
     private readonly SemaphoreSlim _fullNow = new(0);
     private readonly TaskCompletionSource _first = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private long _lastFull = time.GetTimestamp();
@@ -117,6 +121,12 @@ public sealed partial class PodLifecycleEventGenerator(
     }
 
     /// <summary>
+    /// A pod's worker begins to change what the runtime has of the pod. Until the result is disposed, which is after the worker's own look, a
+    /// relist reads the pod only where it shows a container in a state that is news, and an event of the pod waits for that look, at most a second.
+    /// </summary>
+    public IDisposable BeginAct(PodUid uid) => _acts.Begin(uid);
+
+    /// <summary>
     /// Looks at what an event names, again after 50, 200 and 800 ms while the status does not bear the event out; not at all where
     /// what is known bears it out already, which is so for most of what we do ourselves.
     /// </summary>
@@ -127,6 +137,11 @@ public sealed partial class PodLifecycleEventGenerator(
         {
             RequestFullRelist();
             return;
+        }
+
+        if (_acts.EndOf(pod.Value.Uid) is { } end)
+        {
+            await end.WaitAsync(LeftToWorkers, time, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
 
         if (PodListingDiff.IsKnown(cache.Get(pod.Value.Uid), e))
@@ -156,19 +171,10 @@ public sealed partial class PodLifecycleEventGenerator(
         }
     }
 
-    private PodRef? Locate(RuntimeEvent e)
-    {
-        foreach (RuntimePodStatus status in cache.All)
-        {
-            if ((e.PodUid is { } uid && status.Pod.Uid == uid)
-                || status.Sandboxes.Any(s => s.Id == e.Id) || status.Containers.Any(c => c.Id.Id == e.Id))
-            {
-                return status.Pod;
-            }
-        }
+    private PodRef? Locate(RuntimeEvent e) => e.PodUid is { } uid && cache.Get(uid) is { } named ? named.Pod : cache.PodOf(e.Id);
 
-        return null;
-    }
+    private bool IsLeftToWorker(RuntimePodStatus? known, RuntimePodListing? listed) =>
+        _acts.EndOf(listed?.Pod.Uid ?? known!.Pod.Uid) is not null && !PodListingDiff.ShowsNews(known, listed);
 
     private async Task FullRelistAsync(CancellationToken cancellationToken)
     {
@@ -179,7 +185,7 @@ public sealed partial class PodLifecycleEventGenerator(
             bool complete = true;
             IEnumerable<PodRef> changed = cache.Uids.Concat(seen.Keys).ToHashSet()
                 .Select(uid => (Known: cache.Get(uid), Listed: seen.GetValueOrDefault(uid)))
-                .Where(p => PodListingDiff.Differs(p.Known, p.Listed))
+                .Where(p => PodListingDiff.Differs(p.Known, p.Listed) && !IsLeftToWorker(p.Known, p.Listed))
                 .Select(p => p.Listed?.Pod ?? p.Known!.Pod);
             // Side by side: one pod whose status is slow to come does not keep the others' from being seen.
             var bound = new ParallelOptions { MaxDegreeOfParallelism = ReadsAtOnce, CancellationToken = cancellationToken };

@@ -17,6 +17,10 @@ internal static class PodListingDiff
         return !SameSandboxes(known.Sandboxes, listed.Sandboxes) || !SameContainers(known.Containers, listed.Containers);
     }
 
+    /// <summary>Whether a container is listed that runs or has ended, and was not known to. A new sandbox alone, or what is being removed, tells nobody but its worker anything.</summary>
+    public static bool ShowsNews(RuntimePodStatus? known, RuntimePodListing? listed) => listed is not null
+        && listed.Containers.Any(c => c.State != RuntimeContainerState.Created && known?.Containers.Any(k => k.Id == c.Id && k.State == c.State) != true);
+
     private static bool SameSandboxes(ImmutableArray<RuntimeSandboxStatus> a, ImmutableArray<RuntimeSandboxStatus> b)
     {
         if (a.Length != b.Length)

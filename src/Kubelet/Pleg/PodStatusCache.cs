@@ -20,6 +20,41 @@ public sealed class PodStatusCache
     /// <summary>Whether anything of the pod ran when it was last seen.</summary>
     public bool AnythingRunning(PodUid uid) => Get(uid)?.AnythingRunning == true;
 
+    /// <summary>The pod whose sandbox or container has that id, or null. Events ask for it: nothing is copied.</summary>
+    internal PodRef? PodOf(string id)
+    {
+        foreach ((PodUid _, RuntimePodStatus status) in _statuses)
+        {
+            if (Has(status, id))
+            {
+                return status.Pod;
+            }
+        }
+
+        return null;
+    }
+
+    private static bool Has(RuntimePodStatus status, string id)
+    {
+        foreach (RuntimeSandboxStatus sandbox in status.Sandboxes)
+        {
+            if (sandbox.Id == id)
+            {
+                return true;
+            }
+        }
+
+        foreach (RuntimeContainerStatus container in status.Containers)
+        {
+            if (container.Id.Id == id)
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
     internal bool Set(RuntimePodStatus status)
     {
         bool stored = true;

@@ -67,6 +67,9 @@ public sealed partial class StatusManager(
     /// <summary>Nothing of the pod is left on this node: its API object is deleted once its last status is written.</summary>
     public void Finish(Pod pod) => _entries.GetOrAdd(pod.Uid, _ => new Entry(this)).Finish(pod);
 
+    /// <summary>Completes once the API server has the newest status of the pod, or wants none of it any more.</summary>
+    public Task WrittenAsync(PodUid uid) => _entries.GetValueOrDefault(uid)?.Written() ?? Task.CompletedTask;
+
     /// <summary>The API server shows another status than the one written last (somebody else wrote, or our write was lost): look again.</summary>
     public void Reconcile(Pod fromApi)
     {
@@ -99,6 +102,7 @@ public sealed partial class StatusManager(
         private readonly ITimer _retry;
         private Pod? _pod;
         private Pod? _answer;
+        private TaskCompletionSource? _reached;
         private long _version;
         private long _written;
         private bool _final;
@@ -146,6 +150,15 @@ public sealed partial class StatusManager(
             Kick();
         }
 
+        public Task Written()
+        {
+            lock (_lock)
+            {
+                return _ended || _written >= _version ? Task.CompletedTask
+                    : (_reached ??= new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously)).Task;
+            }
+        }
+
         public void SeenInApi(Pod pod)
         {
             lock (_lock)
@@ -179,9 +192,19 @@ public sealed partial class StatusManager(
             lock (_lock)
             {
                 _ended = true;
+                ReachedLocked();
             }
 
             _retry.Dispose();
+        }
+
+        private void ReachedLocked()
+        {
+            if (_ended || _written >= _version)
+            {
+                _reached?.TrySetResult();
+                _reached = null;
+            }
         }
 
         // A worker's pod is the one its pass began with; the deletion may have come since.
@@ -233,6 +256,7 @@ public sealed partial class StatusManager(
                         _written = gone ? long.MaxValue : Math.Max(_written, version);
                         _deleted |= gone;
                         _failures = 0;
+                        ReachedLocked();
                     }
                 }
                 catch (OperationCanceledException) when (_owner.Stopped.IsCancellationRequested)

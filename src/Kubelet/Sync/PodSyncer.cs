@@ -72,6 +72,9 @@ public sealed partial class PodSyncer(PodSyncParts parts, PodSyncSurroundings no
     private static readonly TimeSpan VolumeRetry = TimeSpan.FromSeconds(2);
     private static readonly TimeSpan FolderLimit = TimeSpan.FromMinutes(2);
 
+    // An API server that is away keeps no dead containers on the node.
+    private static readonly TimeSpan StatusLimit = TimeSpan.FromSeconds(5);
+
     private readonly ConcurrentDictionary<PodUid, PodMemory> _memory = new();
 
     /// <inheritdoc/>
@@ -164,8 +167,10 @@ public sealed partial class PodSyncer(PodSyncParts parts, PodSyncSurroundings no
             };
             // Should the pass break off, nobody knows what it did: the runtime is asked before the next one.
             memory.Looked = false;
+            using IDisposable act = node.Pleg.BeginAct(pod.Uid);
             PodSyncResult result = await parts.Runtime.SyncPodAsync(request, cancellationToken);
             memory.Looked = true;
+            memory.Succeeded = result.Succeeded;
             memory.Waiting = result.Waiting;
             if (result.Changed)
             {
@@ -226,24 +231,27 @@ public sealed partial class PodSyncer(PodSyncParts parts, PodSyncSurroundings no
         PodMemory memory = _memory.GetOrAdd(pod.Uid, _ => new PodMemory());
         memory.Failed ??= state.Kill is { Reason.Length: > 0 } kill ? (kill.Reason, kill.Message) : null;
         memory.Terminating = true;
-        RuntimePodStatus observed = await ObserveAsync(pod, memory, cancellationToken, force: true);
+        // What was seen after the last act upon the pod is enough, where nothing of it can come to light later: nothing has been started since.
+        RuntimePodStatus observed = await ObserveAsync(pod, memory, cancellationToken, force: !memory.Succeeded);
         Publish(pod, memory, observed);
         parts.Probes.StopLivenessAndStartup(pod.Uid);
         if (observed.AnythingRunning)
         {
+            (memory.Looked, memory.Succeeded) = (false, false);
+            using IDisposable act = node.Pleg.BeginAct(pod.Uid);
             await KillAsync(pod, observed, state.Grace, cancellationToken);
-            memory.ActedAt = time.GetUtcNow();
             observed = await ObserveAsync(pod, memory, cancellationToken, force: true);
         }
 
         parts.Probes.RemovePod(pod.Uid);
-        Publish(pod, memory, observed);
-        if (observed.AnythingRunning)
+        if (!observed.AnythingRunning)
         {
-            return new PodPassResult(PodPassOutcome.Again, TimeSpan.FromSeconds(1));
+            // What is left to tell goes with the last status, which is next.
+            return new PodPassResult(PodPassOutcome.Done);
         }
 
-        return new PodPassResult(PodPassOutcome.Done);
+        Publish(pod, memory, observed);
+        return new PodPassResult(PodPassOutcome.Again, TimeSpan.FromSeconds(1));
     }
 
     private async Task KillAsync(Pod pod, RuntimePodStatus observed, TimeSpan? grace, CancellationToken cancellationToken)
@@ -286,19 +294,35 @@ public sealed partial class PodSyncer(PodSyncParts parts, PodSyncSurroundings no
             Publish(pod, memory, observed);
         }
 
-        await parts.Volumes.UnmountAsync(pod.Uid, cancellationToken);
-        parts.Objects.UnregisterPod(pod.Uid);
-        await parts.Cgroups.RemoveAsync(pod.Uid, cancellationToken);
-        await (parts.UserNamespaces?.ReleaseAsync(pod.Uid, cancellationToken) ?? Task.CompletedTask);
-        if (state.Removed || state.Deleted)
+        bool gone = state.Removed || state.Deleted;
+        Task runtime = gone ? RemoveFromRuntimeAsync(pod, observed, cancellationToken) : Task.CompletedTask;
+        await Task.WhenAll(ReleaseAsync(pod, cancellationToken), runtime);
+        if (gone)
         {
-            await parts.Runtime.RemovePodAsync(observed, cancellationToken);
             await node.Work.RunWithinAsync(pod.Uid + "/", FolderLimit, () => PodFolders.Remove(node.Paths, pod.Uid), cancellationToken);
-            await node.Pleg.RelistPodAsync(pod.Ref, cancellationToken);
         }
 
         node.Statuses.Finish(pod);
         return new PodPassResult(PodPassOutcome.Done);
+    }
+
+    /// <summary>Gives back what the node has of the pod besides its containers.</summary>
+    private async Task ReleaseAsync(Pod pod, CancellationToken cancellationToken)
+    {
+        await parts.Volumes.UnmountAsync(pod.Uid, cancellationToken);
+        parts.Objects.UnregisterPod(pod.Uid);
+        await parts.Cgroups.RemoveAsync(pod.Uid, cancellationToken);
+        await (parts.UserNamespaces?.ReleaseAsync(pod.Uid, cancellationToken) ?? Task.CompletedTask);
+    }
+
+    /// <summary>Removes the pod's containers and sandboxes, side by side with its volumes, once the API server has what they ended with: should the agent be killed in between, it is told there.</summary>
+    private async Task RemoveFromRuntimeAsync(Pod pod, RuntimePodStatus observed, CancellationToken cancellationToken)
+    {
+        await node.Statuses.WrittenAsync(pod.Uid).WaitAsync(StatusLimit, time, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        cancellationToken.ThrowIfCancellationRequested();
+        using IDisposable act = node.Pleg.BeginAct(pod.Uid);
+        await parts.Runtime.RemovePodAsync(observed, cancellationToken);
+        await node.Pleg.RelistPodAsync(pod.Ref, cancellationToken);
     }
 
     /// <inheritdoc/>
@@ -441,6 +465,7 @@ public sealed partial class PodSyncer(PodSyncParts parts, PodSyncSurroundings no
     {
         public bool Admitted { get; set; }
         public bool Looked { get; set; }
+        public bool Succeeded { get; set; }
         public bool Terminating { get; set; }
         public bool Finalised { get; set; }
         public int VolumeFailures { get; set; }

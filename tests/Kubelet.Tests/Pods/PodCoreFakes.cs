@@ -23,6 +23,10 @@ internal sealed class ApiPods(TimeProvider time) : IPodStatusWriter
 
     public Action<PodUpdateKind, Pod>? Changed { get; set; }
     public bool Away { get; set; }
+
+    /// <summary>Writes of statuses wait for it.</summary>
+    public Task Held { get; set; } = Task.CompletedTask;
+
     public int Calls { get; private set; }
     public int Reads { get; private set; }
     public int Patches { get; private set; }
@@ -97,7 +101,13 @@ internal sealed class ApiPods(TimeProvider time) : IPodStatusWriter
         }
     }
 
-    public Task<Pod?> PatchStatusAsync(Pod current, PodStatus status, bool exactly, CancellationToken cancellationToken)
+    public async Task<Pod?> PatchStatusAsync(Pod current, PodStatus status, bool exactly, CancellationToken cancellationToken)
+    {
+        await Held.WaitAsync(cancellationToken);
+        return Patch(current, status, exactly, cancellationToken);
+    }
+
+    private Pod? Patch(Pod current, PodStatus status, bool exactly, CancellationToken cancellationToken)
     {
         lock (_lock)
         {
@@ -110,7 +120,7 @@ internal sealed class ApiPods(TimeProvider time) : IPodStatusWriter
             cancellationToken.ThrowIfCancellationRequested();
             if (_pods.GetValueOrDefault(current.Metadata.Name!) is not { } known || known.Metadata.Uid != current.Metadata.Uid)
             {
-                return Task.FromResult<Pod?>(null);
+                return null;
             }
 
             if (exactly && known.Metadata.ResourceVersion != current.Metadata.ResourceVersion)
@@ -122,7 +132,7 @@ internal sealed class ApiPods(TimeProvider time) : IPodStatusWriter
             (_phases.TryGetValue(known.Metadata.Name!, out List<string>? phases) ? phases : _phases[known.Metadata.Name!] = []).Add(status.Phase ?? "");
             Pod next = known with { Status = status };
             Put(next);
-            return Task.FromResult<Pod?>(_pods[known.Metadata.Name!]);
+            return _pods[known.Metadata.Name!];
         }
     }
 

@@ -56,6 +56,41 @@ public sealed class PodCoreTests
     }
 
     [Fact]
+    public async Task A_deleted_pod_is_stopped_and_removed_by_one_call_each()
+    {
+        await using PodCore core = await RunningAsync();
+        core.Api.Delete("web");
+        await core.UntilAsync(() => core.Api.Find("web") is null && NothingLeft(core), "the pod goes");
+        Assert.Equal(
+            ["RunPodSandbox", "CreateContainer", "StartContainer", "StopContainer", "StopPodSandbox", "RemoveContainer", "RemovePodSandbox"], core.Changes());
+    }
+
+    [Fact]
+    public async Task The_runtime_forgets_a_pod_only_after_the_API_server_has_what_it_ended_with()
+    {
+        await using PodCore core = await RunningAsync();
+        var held = new TaskCompletionSource();
+        core.Api.Held = held.Task;
+        core.Api.Delete("web");
+        await core.UntilAsync(() => core.Changes().Contains("StopPodSandbox"), "the pod is stopped");
+        await core.PassAsync(TimeSpan.FromSeconds(2));
+        Assert.DoesNotContain("RemoveContainer", core.Changes());
+        held.SetResult();
+        await core.UntilAsync(() => core.Api.Find("web") is null && NothingLeft(core), "the pod goes");
+        Assert.Contains(core.Api.Phases("web")[^1], new[] { "Succeeded", "Failed" });
+    }
+
+    [Fact]
+    public async Task An_API_server_that_does_not_answer_keeps_no_dead_container_on_the_node()
+    {
+        await using PodCore core = await RunningAsync();
+        core.Api.Held = new TaskCompletionSource().Task;
+        core.Api.Delete("web");
+        await core.UntilAsync(() => NothingLeft(core), "nothing is left on the host");
+        Assert.NotNull(core.Api.Find("web"));
+    }
+
+    [Fact]
     public async Task An_evicted_pod_is_stopped_fails_with_the_reason_keeps_its_condition_and_is_not_started_again()
     {
         await using PodCore core = await RunningAsync();
