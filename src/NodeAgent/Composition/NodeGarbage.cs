@@ -44,7 +44,7 @@ internal sealed partial class NodeGarbage(
         ContainerGarbageCollector containers, DeadContainerPolicy policy, PodStatusCache cache, PodWorkers workers, PodLifecycleEventGenerator pleg)
     {
         var pruner = new DeadContainerPruner(containers, policy, cache.Get, uid => workers.StateOf(uid) is { Phase: PodWorkPhase.Finished, Kill.Evicts: true });
-        pleg.PodChanged += uid => pruner.Look(uid);
+        pleg.PodChanged += (uid, _) => pruner.Look(uid);
         workers.PodFinished += pod => pruner.Look(pod.Uid);
         return pruner.RunAsync;
     }
