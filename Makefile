@@ -8,7 +8,7 @@ OUTPUT ?= out/$(RID)
 VERSION := $(shell sed -n 's:.*<Version>\(.*\)</Version>.*:\1:p' Directory.Build.props)
 DEB_ARCH = $(if $(filter linux-arm64,$(RID)),arm64,amd64)
 
-.PHONY: build test test-unit test-guest soak demo demo-down conformance bench bench-quick bench-services bench-traffic format publish deb clean
+.PHONY: build test test-unit test-guest test-ipvs soak demo demo-down conformance bench bench-quick bench-services bench-traffic format publish deb clean
 
 ## build: everything, warnings are errors
 build:
@@ -26,6 +26,11 @@ test-unit:
 ## test-guest: kubeadm join, watchdog, reboot … in a Debian guest under qemu (sudo; KUBERNETES_BIN has Kubernetes' programs)
 test-guest:
 	$(DOTNET) test tests/Guest.Tests/Guest.Tests.csproj -c $(CONFIGURATION) --nologo --logger "console;verbosity=normal"
+
+## test-ipvs: the packet tests in ipvs mode, in user-mode Linux where there is no ip_vs (sudo; WORDS chooses rows)
+test-ipvs:
+	$(DOTNET) build tests/Proxy.Tests/Proxy.Tests.csproj -c $(CONFIGURATION) --nologo -v q
+	tests/Guest/packets.sh tests/Proxy.Tests/bin/$(CONFIGURATION)/net10.0 $(WORDS)
 
 ## soak: half an hour of everything that happens to a node, from a seed (sudo; SOAK is its length in seconds)
 soak:

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
 using System.Runtime.InteropServices;
@@ -11,7 +12,11 @@ namespace NodeAgent.Harness.Networks;
 public sealed partial class NetworkNamespace : IDisposable
 {
     private const int CloneNewNet = 0x40000000;
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(2.5);
+
+    /// <summary>How long an answer is waited for: 2.5 s, or $NODE_AGENT_PACKET_PATIENCE seconds, as on an emulated processor.</summary>
+    internal static readonly TimeSpan Patience = TimeSpan.FromSeconds(
+        double.TryParse(Environment.GetEnvironmentVariable("NODE_AGENT_PACKET_PATIENCE"), CultureInfo.InvariantCulture, out double seconds) ? seconds : 2.5);
+
     private readonly List<Socket> _servers = [];
 
     /// <summary>Makes it; its loopback is up.</summary>
@@ -39,6 +44,20 @@ public sealed partial class NetworkNamespace : IDisposable
     /// <summary>Runs ip(8) in it.</summary>
     public string Ip(string arguments) => Run(["ip", "-n", Name, .. arguments.Split(' ')]);
 
+    /// <summary>Runs several commands of ip(8) in it by one process.</summary>
+    public void IpBatch(params string[] commands)
+    {
+        using Process process = Process.Start(new ProcessStartInfo("ip", ["-n", Name, "-batch", "-"]) { RedirectStandardInput = true, RedirectStandardError = true })!;
+        process.StandardInput.Write(string.Join('\n', commands) + "\n");
+        process.StandardInput.Close();
+        string error = process.StandardError.ReadToEnd();
+        process.WaitForExit();
+        if (process.ExitCode != 0)
+        {
+            throw new InvalidOperationException($"{string.Join("; ", commands)}: {error}");
+        }
+    }
+
     /// <summary>Runs a program in it.</summary>
     public string Exec(params string[] command) => Run(["ip", "netns", "exec", Name, .. command]);
 
@@ -55,7 +74,7 @@ public sealed partial class NetworkNamespace : IDisposable
         _ = AnswerDatagramsAsync(udp, name);
     }
 
-    /// <summary>What a server said, or "refused", or "nothing".</summary>
+    /// <summary>What a server said, or "refused", or "nothing"; "unreachable" where no neighbour has the address.</summary>
     public async Task<string> AskTcpAsync(string ip, int port)
     {
         var address = new IPEndPoint(IPAddress.Parse(ip), port);
@@ -67,9 +86,9 @@ public sealed partial class NetworkNamespace : IDisposable
             byte[] buffer = new byte[200];
             return Encoding.UTF8.GetString(buffer, 0, await socket.ReceiveAsync(buffer, limit.Token));
         }
-        catch (SocketException e) when (e.SocketErrorCode == SocketError.ConnectionRefused)
+        catch (SocketException e) when (e.SocketErrorCode is SocketError.ConnectionRefused or SocketError.HostUnreachable)
         {
-            return "refused";
+            return e.SocketErrorCode == SocketError.ConnectionRefused ? "refused" : "unreachable";
         }
         catch (OperationCanceledException)
         {

@@ -17,7 +17,6 @@ public sealed partial class SctpEnd : IDisposable
     private const byte Init = 1, InitAck = 2;
     private const int CommonHeader = 12, FixedPart = 20, ParameterHeader = 4;
     private const ushort Cookie = 7;
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(2.5);
     private readonly Socket _socket;
     private readonly int _header;
 
@@ -45,7 +44,7 @@ public sealed partial class SctpEnd : IDisposable
         using SctpEnd end = new(where, address.AddressFamily);
         ushort source = (ushort)Random.Shared.Next(20_000, 60_000);
         uint tag = (uint)Random.Shared.Next(1, int.MaxValue);
-        using var limit = new CancellationTokenSource(Patience);
+        using var limit = new CancellationTokenSource(NetworkNamespace.Patience);
         byte[] buffer = new byte[2048];
         try
         {

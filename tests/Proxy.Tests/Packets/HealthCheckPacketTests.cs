@@ -30,7 +30,13 @@ public sealed class HealthCheckPacketTests
         await net.ProgramAsync();
         if (opens)
         {
-            net.Node.Exec($"{iptables}-{(mode == "iptables-legacy" ? "legacy" : "nft")}", "-P", "INPUT", "DROP");
+            iptables += mode == "ipvs" ? $"-{PacketModes.IptablesOfIpvs}" : mode == "iptables-legacy" ? "-legacy" : "-nft";
+            net.Node.Exec(iptables, "-w", "-P", "INPUT", "DROP");
+            if (net.IsIpvs)
+            {
+                // Services themselves are the node's own addresses here, which the firewall has to let in.
+                net.Node.Exec(iptables, "-w", "-I", "INPUT", "-d", vip, "-j", "ACCEPT");
+            }
         }
 
         await using ServiceHealthServers servers = new([family == IPFamily.IPv4 ? IPAddress.Any : IPAddress.IPv6Any], () => true,

@@ -3,12 +3,17 @@ using Microsoft.Extensions.Logging.Abstractions;
 using NodeAgent.Harness.Networks;
 using NodeAgent.Kubernetes.Objects;
 using NodeAgent.Linux.Netlink;
+using NodeAgent.Linux.Procfs;
+using NodeAgent.Proxy.Configuration;
 using NodeAgent.Proxy.Conntrack;
 using NodeAgent.Proxy.Kernel.Iptables;
+using NodeAgent.Proxy.Kernel.Ipvs;
 using NodeAgent.Proxy.Kernel.Nftables;
+using NodeAgent.Proxy.Kernel.Sysctls;
 using NodeAgent.Proxy.LocalTraffic;
 using NodeAgent.Proxy.Proxiers;
 using NodeAgent.Proxy.Rulesets.Iptables;
+using NodeAgent.Proxy.Rulesets.Ipvs;
 using NodeAgent.Proxy.Rulesets.Nftables;
 using NodeAgent.Proxy.Tracking;
 
@@ -28,9 +33,10 @@ internal sealed class NodeNetwork : IDisposable
     private readonly IPFamily _family;
     private readonly string _mode;
     private readonly ConntrackCleaner _conntrack;
+    private readonly IpvsKernelInNamespace? _ipvs;
     private readonly List<(NetworkNamespace Part, string Network, string Network6)> _parts = [];
 
-    /// <param name="mode">"nftables", or "iptables-nft" or "iptables-legacy" by the programs used; "iptables-nft-chains" with a chain for each endpoint.</param>
+    /// <param name="mode">"nftables", "ipvs", or "iptables-nft" or "iptables-legacy" by the programs used; "iptables-nft-chains" with a chain for each endpoint.</param>
     /// <param name="family">The family programmed.</param>
     /// <param name="local">Tells pods of this node; by their network where not given.</param>
     public NodeNetwork(string mode, IPFamily family = IPFamily.IPv4, LocalTrafficDetector? local = null)
@@ -49,7 +55,9 @@ internal sealed class NodeNetwork : IDisposable
         Node.Ip("-6 route add default via fd00:203:113::2");
         Local.Serve("local", Address("10.180.2.2", "fd00:180:2::2"), 8080);
         Remote.Serve("remote", Address("10.181.0.2", "fd00:181:0::2"), 8080);
-        Iptables = new IptablesCommands(family, TimeSpan.FromSeconds(30), mode == "iptables-legacy" ? "legacy" : "nft") { Through = ["ip", "netns", "exec", Node.Name] };
+        string programs = mode == "ipvs" ? PacketModes.IptablesOfIpvs : mode == "iptables-legacy" ? "legacy" : "nft";
+        // One lock for all networks would let many rows at once wait for each other.
+        Iptables = new IptablesCommands(family, TimeSpan.FromSeconds(30), programs) { Through = ["ip", "netns", "exec", Node.Name, "env", $"XTABLES_LOCKFILE=/run/{Node.Name}.lock"] };
         Nft = new NftKernel(family, () => Node.Within(() => NetlinkSocket.Open()));
         State = new ProxyState(family);
         Options = new IptablesOptions
@@ -60,6 +68,13 @@ internal sealed class NodeNetwork : IDisposable
             DirectEndpoints = !mode.EndsWith("-chains", StringComparison.Ordinal),
         };
         NftOptions = new NftOptions { Family = family, LocalTraffic = Options.LocalTraffic, NodeIP = Address("203.0.113.1", "fd00:203:113::1"), ServiceCidrs = [Address("172.30.0.0/16", "fd00:172:30::/112")] };
+        IpvsOptions = new IpvsOptions { Family = family, LocalTraffic = Options.LocalTraffic, NodeIP = Address("203.0.113.1", "fd00:203:113::1") };
+        if (IsIpvs)
+        {
+            Set(new KubeProxyConfiguration());
+            _ipvs = new IpvsKernelInNamespace(Node, family);
+        }
+
         Proxier = New();
         _conntrack = new ConntrackCleaner(State, () => Node.Within(() => NetlinkSocket.Open()), TimeProvider.System, NullLogger<ConntrackCleaner>.Instance);
     }
@@ -84,9 +99,53 @@ internal sealed class NodeNetwork : IDisposable
 
     public NftOptions NftOptions { get; set; }
 
+    public IpvsOptions IpvsOptions { get; set; }
+
+    /// <summary>The addresses node ports answer on in ipvs mode from the next start on; null for all.</summary>
+    public ImmutableArray<string>? NodePortAddresses { get; set; }
+
+    public IIpvsKernel Ipvs => _ipvs!;
+
     public IProxier Proxier { get; private set; }
 
+    public bool IsIpvs => _mode == "ipvs";
+
     private bool IsNftables => _mode == "nftables";
+
+    /// <summary>The service's address inside.</summary>
+    public string ClusterIP => Address(VirtualIP, VirtualIPv6);
+
+    /// <summary>The client pod's.</summary>
+    public string PodAddress => Address("10.180.1.2", "fd00:180:1::2");
+
+    /// <summary>The client's outside.</summary>
+    public string OutsideAddress => Address("203.0.113.2", "fd00:203:113::2");
+
+    /// <summary>The node's.</summary>
+    public string NodeAddress => Address("203.0.113.1", "fd00:203:113::1");
+
+    /// <summary>What the local pod answers to whom the node masquerades.</summary>
+    public string LocalMasqueraded => $"local sees {Address("10.180.2.1", "fd00:180:2::1")}";
+
+    /// <summary>What the remote pod answers to whom the node masquerades.</summary>
+    public string RemoteMasqueraded => $"remote sees {Address("10.181.0.1", "fd00:181::1")}";
+
+    /// <summary>Pods of this node, and not of the other one.</summary>
+    public static LocalTrafficDetector PodsOfThisNode(IPFamily family) => LocalTrafficDetector.ByCidr(family == IPFamily.IPv4 ? "10.180.0.0/16" : "fd00:180::/32");
+
+    /// <summary>How long idle connections live in ipvs mode.</summary>
+    public void SetIpvsTimeouts(TimeSpan tcp, TimeSpan tcpFin, TimeSpan udp) => _ipvs!.Kernel.SetTimeouts(tcp, tcpFin, udp);
+
+    /// <summary>Makes the kernel's settings for ipvs mode in the node's namespace.</summary>
+    public void Set(KubeProxyConfiguration configuration) => Node.Within(() =>
+    {
+        foreach (KernelSetting setting in IpvsSettings.Plan(configuration, IpvsSettings.VersionOf(new HostInformation().KernelVersion())))
+        {
+            new KernelSettings().Ensure(setting);
+        }
+
+        return this;
+    });
 
     public string Address(string v4, string v6) => _family == IPFamily.IPv4 ? v4 : v6;
 
@@ -182,7 +241,11 @@ internal sealed class NodeNetwork : IDisposable
         }
 
         _parts.Clear();
-        Assert.True(await Proxier.SyncAsync(default));
+        List<ProxyPass> passes = [];
+        Proxier.Passed += passes.Add;
+        bool done = await Proxier.SyncAsync(default);
+        Proxier.Passed -= passes.Add;
+        Assert.True(done, string.Join('\n', passes.Select(p => p.Error)));
         _conntrack.CleanIfNeeded();
     }
 
@@ -196,6 +259,8 @@ internal sealed class NodeNetwork : IDisposable
 
     public void Dispose()
     {
+        File.Delete($"/run/{Node.Name}.lock");
+        _ipvs?.Dispose();
         Nft.Dispose();
         foreach (NetworkNamespace part in (NetworkNamespace[])[Client, Local, Remote, Outside, Node])
         {
@@ -203,23 +268,23 @@ internal sealed class NodeNetwork : IDisposable
         }
     }
 
-    private IProxier New() => IsNftables
+    private IProxier New() => IsIpvs ? NewIpvs() : IsNftables
         ? new NftablesProxier(State, NftOptions, Nft, "node1", TimeProvider.System, NullLogger<NftablesProxier>.Instance)
         : new IptablesProxier(State, Options, Iptables, "node1", TimeProvider.System, NullLogger<IptablesProxier>.Instance);
+
+    private IpvsProxier NewIpvs() => new(State, IpvsOptions, Ipvs, Iptables, "node1", TimeProvider.System, NullLogger<IpvsProxier>.Instance)
+    {
+        NodePortAddresses = NodePortAddresses is { } chosen ? _ => chosen : null,
+    };
 
     private NetworkNamespace Join(string letter, string network, string network6)
     {
         var part = new NetworkNamespace(_prefix + letter);
         string link = _prefix + letter + "0";
         NetworkNamespace.Run("ip", "-n", Node.Name, "link", "add", link, "type", "veth", "peer", "name", "eth0", "netns", part.Name);
-        Node.Ip($"addr add {network}.1/24 dev {link}");
-        Node.Ip($"addr add {network6}::1/64 dev {link} nodad");
-        Node.Ip($"link set {link} up");
-        part.Ip($"addr add {network}.2/24 dev eth0");
-        part.Ip($"addr add {network6}::2/64 dev eth0 nodad");
-        part.Ip("link set eth0 up");
-        part.Ip($"route add default via {network}.1");
-        part.Ip($"-6 route add default via {network6}::1");
+        Node.IpBatch($"addr add {network}.1/24 dev {link}", $"addr add {network6}::1/64 dev {link} nodad", $"link set {link} up");
+        part.IpBatch(
+            $"addr add {network}.2/24 dev eth0", $"addr add {network6}::2/64 dev eth0 nodad", "link set eth0 up", $"route add default via {network}.1", $"route add default via {network6}::1");
         _parts.Add((part, network, network6));
         return part;
     }

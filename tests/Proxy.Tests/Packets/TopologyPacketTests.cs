@@ -90,7 +90,8 @@ public sealed class TopologyPacketTests
     private static async Task<IEnumerable<string>> AnswersAsync(NodeNetwork net)
     {
         HashSet<string> answers = [];
-        for (int i = 0; i < Asked; i++)
+        // ipvs takes turns.
+        for (int i = 0; i < (net.IsIpvs ? 4 : Asked); i++)
         {
             answers.Add((await net.Client.AskTcpAsync(net.Address(NodeNetwork.VirtualIP, NodeNetwork.VirtualIPv6), 80)).Split(' ')[0]);
         }
