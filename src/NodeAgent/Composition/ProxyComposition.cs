@@ -192,7 +192,13 @@ internal sealed partial class ProxyComposition(ProxySettings settings, ILoggerFa
             throw new InvalidOperationException(refusal);
         }
 
-        foreach (KernelSetting setting in ConntrackSettings.Plan(settings.Configuration, Cpus()))
+        IReadOnlyList<KernelSetting> tracking = ConntrackSettings.Plan(settings.Configuration, Cpus());
+        if (await ConntrackSettings.AppearAsync(tracking, _kernel, module => KernelModule.LoadAsync(module, cancellationToken)) is { } absent)
+        {
+            throw new InvalidOperationException(absent);
+        }
+
+        foreach (KernelSetting setting in tracking)
         {
             Ensure(setting);
         }
@@ -261,7 +267,7 @@ internal sealed partial class ProxyComposition(ProxySettings settings, ILoggerFa
         IpvsKernel? kernel = IpvsKernel.Open(family);
         if (kernel is null)
         {
-            loading = await IpvsModule.LoadAsync(cancellationToken);
+            loading = await KernelModule.LoadAsync("ip_vs", cancellationToken);
             kernel = IpvsKernel.Open(family);
         }
 

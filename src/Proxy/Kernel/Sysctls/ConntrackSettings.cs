@@ -2,9 +2,10 @@ using NodeAgent.Proxy.Configuration;
 
 namespace NodeAgent.Proxy.Kernel.Sysctls;
 
-/// <summary>The connection tracking settings made at start, in order. Pure. Source: cmd/kube-proxy/app/conntrack.go.</summary>
+/// <summary>The connection tracking settings made at start, in order. The plan is pure. Source: cmd/kube-proxy/app/conntrack.go.</summary>
 public static class ConntrackSettings
 {
+    private const string Module = "nf_conntrack";
     private const string Folder = "proc/sys/net/netfilter/";
     private const long Most = 1 << 20;
 
@@ -30,6 +31,25 @@ public static class ConntrackSettings
         Seconds(plan, "nf_conntrack_udp_timeout", configuration.ConntrackUdpTimeout, "conntrack.udpTimeout");
         Seconds(plan, "nf_conntrack_udp_timeout_stream", configuration.ConntrackUdpStreamTimeout, "conntrack.udpStreamTimeout");
         return plan;
+    }
+
+    /// <summary>
+    /// Has the module nf_conntrack loaded where a setting of the plan is wanted and none is there, as on a host that no rule tracks connections
+    /// on yet. Null where they are there afterwards or none is wanted, else why not.
+    /// </summary>
+    /// <param name="plan">What is wanted.</param>
+    /// <param name="kernel">The kernel's settings.</param>
+    /// <param name="load">Loads the module; gives what was said where that failed.</param>
+    public static async Task<string?> AppearAsync(IReadOnlyList<KernelSetting> plan, KernelSettings kernel, Func<string, Task<string?>> load)
+    {
+        if (plan.Count == 0 || kernel.Read(plan[0].File) is not null)
+        {
+            return null;
+        }
+
+        string? said = await load(Module);
+        return kernel.Read(plan[0].File) is not null ? null
+            : $"{plan[0].Field}: the kernel module {Module} is not loaded and its settings are not there ({said ?? "modprobe says it is loaded"}); load it, or {plan[0].Remedy}";
     }
 
     /// <summary>CPUs that are online, of a text like 0-3,8.</summary>
