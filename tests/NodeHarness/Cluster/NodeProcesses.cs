@@ -42,6 +42,15 @@ public sealed class NodeProcesses(HarnessOptions options, IControlPlane control,
     /// <param name="more">Flags that come last, so that they win over the usual ones.</param>
     public ChildProcess StartKubelet(params string[] more) => StartKubeletOf(KubeletProgram.Agent("node-agent", Requirements.AgentProgram) with { Flags = more });
 
+    /// <summary>Starts the kubelet with more settings; a start without them has the usual ones again.</summary>
+    /// <param name="settings">Lines of its configuration file.</param>
+    public ChildProcess StartKubeletWith(string settings)
+    {
+        string file = ConfigurationFile("kubelet-more");
+        File.WriteAllText(file, $"{KubeletConfiguration()}\n{settings}\n");
+        return StartKubelet("--config", file);
+    }
+
     /// <summary>Starts a program as the node's kubelet on the same files and flags; its own come last, so that they win over the usual ones.</summary>
     public ChildProcess StartKubeletOf(KubeletProgram kubelet) => ChildProcess.Start(options.Folder, Kubelet, kubelet.Program,
     [

@@ -18,8 +18,13 @@ public sealed class Containerd(HarnessOptions options) : IDisposable
     public string Endpoint => "unix://" + Socket;
 
     /// <summary>CRI calls to it.</summary>
-    public IRuntimeService Runtime => new RuntimeServiceClient(_connection ??=
-        new CriConnection(CriEndpoint.Parse(Endpoint), new CriConnectionOptions(), NullLogger<CriConnection>.Instance));
+    public IRuntimeService Runtime => new RuntimeServiceClient(Connection);
+
+    /// <summary>CRI calls about images.</summary>
+    public IImageService ImageService => new ImageServiceClient(Connection);
+
+    private CriConnection Connection => _connection ??=
+        new CriConnection(CriEndpoint.Parse(Endpoint), new CriConnectionOptions(), NullLogger<CriConnection>.Instance);
 
     private string ConfigurationFile => Path.Combine(options.Folder, "containerd.toml");
 
