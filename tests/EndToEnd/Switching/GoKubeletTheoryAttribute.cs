@@ -2,11 +2,12 @@ using NodeAgent.Harness;
 
 namespace NodeAgent.EndToEnd.Switching;
 
-/// <summary>A test with the Go kubelet as a peer: skipped, with reason and remedy, where it is not at hand, or not asked for: it takes minutes.</summary>
+/// <summary>A test with the Go kubelet as a peer: skipped, with reason and remedy, where it or a real control plane is not at hand.</summary>
 [AttributeUsage(AttributeTargets.Method)]
 internal sealed class GoKubeletTheoryAttribute : TheoryAttribute
 {
     public GoKubeletTheoryAttribute() => Skip = NodeFactAttribute.Reason
-        ?? (Requirements.Kubernetes("kubelet") is null ? $"kubelet not found in $KUBERNETES_BIN or PATH: put the Go kubelet {Requirements.KubernetesVersion} there"
-        : Environment.GetEnvironmentVariable("NODE_AGENT_E2E_SWITCH") is null or "" ? "takes minutes: set NODE_AGENT_E2E_SWITCH=1" : null);
+        ?? (!File.Exists(Path.Combine(Environment.GetEnvironmentVariable("KUBERNETES_BIN") ?? "", "kubelet")) ? $"no kubelet in $KUBERNETES_BIN: put the Go kubelet {Requirements.KubernetesVersion} there"
+        : HarnessOptions.ControlPlaneFromEnvironment() == ControlPlaneKind.StandIn ? "needs the real control plane, and NODE_AGENT_E2E_CONTROL_PLANE asks for the stand-in"
+        : Requirements.MissingControlPlane());
 }
