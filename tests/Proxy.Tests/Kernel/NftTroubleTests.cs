@@ -12,7 +12,7 @@ using NodeAgent.Proxy.Tracking;
 
 namespace NodeAgent.Proxy.Tests.Kernel;
 
-/// <summary>Queues of the real kernel that overflow.</summary>
+/// <summary>Queues of the real kernel that overflow, and others who change tables at the same time without end.</summary>
 public sealed class NftTroubleTests : IDisposable
 {
     private const int NoBufferSpace = 105, SmallQueue = 2048;
@@ -89,6 +89,73 @@ public sealed class NftTroubleTests : IDisposable
         Assert.Equal(NftScript.Facts(before), NftScript.Facts(List()));
     }
 
+    [NftTheory]
+    [InlineData(40)]
+    public async Task Passes_succeed_while_another_process_changes_tables_without_end(int passes)
+    {
+        using NftKernel kernel = Open();
+        ProxyState state = State(50);
+        NftablesProxier proxier = New(state, kernel);
+        List<string> errors = [];
+        proxier.Passed += pass => errors.AddRange(pass.Error is { } error ? [error] : []);
+        Assert.True(await proxier.SyncAsync(default));
+        int others = 0;
+        using CancellationTokenSource end = new();
+        Task other = Task.Factory.StartNew(() => Meddle(() => Interlocked.Increment(ref others), end.Token), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+        try
+        {
+            var random = new Random(4);
+            for (int i = 0; i < passes; i++)
+            {
+                state.SetSlice(TestServices.Slice($"s{random.Next(50)}", [.. Enumerable.Range(1, random.Next(1, 5)).Select(n => $"10.244.{random.Next(200)}.{n}")]));
+                if (i % 3 == 0)
+                {
+                    // What the kernel shows is read among the others' changes.
+                    state.RequestFull();
+                }
+
+                int seen = Volatile.Read(ref others);
+                // As the runner does; what failed is made up for by the next pass.
+                for (int tries = 1; !await proxier.SyncAsync(default); tries++)
+                {
+                    Assert.True(tries < 20, $"pass {i}: {string.Join(", ", errors)}");
+                }
+
+                SpinWait.SpinUntil(() => Volatile.Read(ref others) > seen || other.IsCompleted);
+            }
+        }
+        finally
+        {
+            await end.CancelAsync();
+            await other;
+        }
+
+        Assert.InRange(others, passes, int.MaxValue);
+        // Only a dump that every attempt finds interrupted may fail.
+        Assert.DoesNotContain(errors, error => !error.StartsWith("netlink dump", StringComparison.Ordinal));
+        Assert.InRange(errors.Count, 0, passes / 2);
+        string after = List();
+        _ns.Exec("nft", "delete", "table", "ip", NftNames.Table);
+        state.RequestFull();
+        Assert.True(await New(state, kernel).SyncAsync(default));
+        Assert.Equal(NftScript.Facts(List()), NftScript.Facts(after));
+    }
+
+    /// <summary>Transactions in another table over a socket of its own, as fast as the kernel takes them.</summary>
+    private void Meddle(Action done, CancellationToken end)
+    {
+        using NftConnection connection = _ns.Within(NftConnection.Open);
+        while (!end.IsCancellationRequested)
+        {
+            var batch = new NftBatch(NftFamily.IPv4, "others");
+            batch.AddTable();
+            batch.AddChain("a");
+            batch.FlushChain("a");
+            connection.Execute(batch);
+            done();
+        }
+    }
+
     private static ProxyState State(int services)
     {
         ProxyState state = new(IPFamily.IPv4);
@@ -100,6 +167,8 @@ public sealed class NftTroubleTests : IDisposable
 
         return state;
     }
+
+    private NftKernel Open() => new(IPFamily.IPv4, () => _ns.Within(() => NetlinkSocket.Open()));
 
     private string List() => _ns.Exec("nft", "-s", "list", "table", "ip", NftNames.Table);
 

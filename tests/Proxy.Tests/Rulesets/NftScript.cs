@@ -65,6 +65,11 @@ internal static class NftScript
                 continue;
             }
 
+            if (raw == "}")
+            {
+                continue;
+            }
+
             bool rule = block.StartsWith("chain", StringComparison.Ordinal);
             string[] parts = rule ? [$"{number++} {string.Join(", ", raw.Split(", ").Order())}"] : raw.Replace("elements = {", "").TrimEnd('}', ' ', ',').Split(", ", StringSplitOptions.TrimEntries);
             facts.AddRange(parts.Select(p => $"{block} {p}"));
