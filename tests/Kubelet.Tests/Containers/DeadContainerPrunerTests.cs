@@ -38,7 +38,7 @@ public sealed class DeadContainerPrunerTests
     {
         using CancellationTokenSource end = new(Limit);
         Task running = pruner.RunAsync(end.Token);
-        while (f.Fake.Containers.Count() + f.Fake.Sandboxes.Count() > left)
+        while (f.Fake.Containers.Length + f.Fake.Sandboxes.Length > left)
         {
             await Task.Delay(10, end.Token);
         }

@@ -1,7 +1,6 @@
 using FsCheck;
 using FsCheck.Fluent;
 using NodeAgent.Kubelet.Pleg;
-using NodeAgent.Kubelet.Pods;
 using NodeAgent.Kubelet.Status;
 using NodeAgent.Kubelet.Tests.Sync;
 using NodeAgent.Kubernetes.Objects;
