@@ -8,7 +8,7 @@ OUTPUT ?= out/$(RID)
 VERSION := $(shell sed -n 's:.*<Version>\(.*\)</Version>.*:\1:p' Directory.Build.props)
 DEB_ARCH = $(if $(filter linux-arm64,$(RID)),arm64,amd64)
 
-.PHONY: build test test-unit test-guest test-ipvs soak demo demo-down conformance bench bench-quick bench-services bench-traffic format publish deb clean
+.PHONY: build test test-unit test-guest test-ipvs test-init soak demo demo-down conformance bench bench-quick bench-services bench-traffic format publish deb clean
 
 ## build: everything, warnings are errors
 build:
@@ -31,6 +31,10 @@ test-guest:
 test-ipvs:
 	$(DOTNET) build tests/Proxy.Tests/Proxy.Tests.csproj -c $(CONFIGURATION) --nologo -v q
 	tests/Guest/packets.sh tests/Proxy.Tests/bin/$(CONFIGURATION)/net10.0 $(WORDS)
+
+## test-init: kubeadm init with the agent as its kubelet, in user-mode Linux: no systemd, preflight errors ignored, no add-ons, no part of test (sudo; KUBERNETES_BIN)
+test-init: $(if $(NODE_AGENT_BINARY),,publish)
+	tests/Guest/kubeadm-init.sh $(or $(NODE_AGENT_BINARY),$(OUTPUT)/node-agent)
 
 ## soak: half an hour of everything that happens to a node, from a seed (sudo; SOAK is its length in seconds)
 soak:
