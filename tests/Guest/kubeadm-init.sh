@@ -28,9 +28,9 @@ image() {
     name=$1
     shift
     rm -rf "$work/image"
-    mkdir -p "$work/image/root/tmp"
-    for file in "$@"; do install -D -m 755 "${file%%=*}" "$work/image/root/${file#*=}"; done
-    tar -C "$work/image/root" --owner=0 --group=0 -cf "$work/image/layer.tar" .
+    mkdir -p "$work/image/files/tmp"
+    for file in "$@"; do install -D -m 755 "${file%%=*}" "$work/image/files/${file#*=}"; done
+    tar -C "$work/image/files" --owner=0 --group=0 -cf "$work/image/layer.tar" .
     printf '{"architecture":"amd64","os":"linux","config":{"Env":["PATH=/usr/local/bin:/bin"],"Entrypoint":["/pause"]},"rootfs":{"type":"layers","diff_ids":["sha256:%s"]}}' \
         "$(sha256sum "$work/image/layer.tar" | cut -d' ' -f1)" >"$work/image/config.json"
     printf '[{"Config":"config.json","RepoTags":["%s"],"Layers":["layer.tar"]}]' "$name" >"$work/image/manifest.json"
@@ -66,7 +66,7 @@ for probe in liveness readiness startup; do
     printf '%s{"op":"replace","path":"/spec/containers/0/%sProbe/httpGet/path","value":"/health"}' "$([ $probe = liveness ] && echo '[' || echo ,)" $probe
 done >"$root/opt/patches/etcd0+json.json"
 echo ']' >>"$root/opt/patches/etcd0+json.json"
-cat >"$root/opt/kubeadm.yaml" <<YAML
+cat >"$root/opt/init.yaml" <<YAML
 apiVersion: kubeadm.k8s.io/v1beta4
 kind: InitConfiguration
 localAPIEndpoint: {advertiseAddress: 10.0.2.15, bindPort: 6443}
@@ -123,7 +123,7 @@ for image in /opt/images/*.tar; do ctr -n k8s.io images import "$image" >/dev/nu
 say images are there
 (until [ -s /var/lib/kubelet/config.yaml ] && [ -s /var/lib/kubelet/kubeadm-flags.env ]; do sleep 1; done; agent) &
 # No systemd: checks of units, and of modules in a kernel that has no configuration, are left out.
-kubeadm init --config /opt/kubeadm.yaml --skip-phases=addon --ignore-preflight-errors=all >/opt/logs/kubeadm.log 2>&1 || off kubeadm init
+kubeadm init --config /opt/init.yaml --skip-phases=addon --ignore-preflight-errors=all >/opt/logs/kubeadm.log 2>&1 || off kubeadm init
 say kubeadm init has ended
 mkdir -p /etc/cni/net.d
 echo '{"cniVersion": "1.0.0", "name": "bridge", "plugins": [{"type": "bridge", "bridge": "cni0", "isGateway": true, "ipMasq": true,
