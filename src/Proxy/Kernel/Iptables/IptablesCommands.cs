@@ -49,18 +49,9 @@ public sealed class IptablesCommands(IPFamily family, TimeSpan timeout, string b
         RunAsync($"{_program}-restore", ["-w", $"{LockWaitSeconds}", "--noflush", "--counters"], input, cancellationToken);
 
     /// <inheritdoc/>
-    public async Task<bool?> HasChainAsync(string table, string chain, CancellationToken cancellationToken)
-    {
-        try
-        {
-            await RunAsync(_program, ["-w", $"{LockWaitSeconds}", "-t", table, "-S", chain], null, cancellationToken);
-            return true;
-        }
-        catch (IptablesException e)
-        {
-            return e.ExitCode == LockHeld ? null : false;
-        }
-    }
+    public async Task<bool?> HasChainAsync(string table, string chain, CancellationToken cancellationToken) =>
+        // A chain that is there prints itself, rules or not.
+        await RulesAsync(table, chain, first: false, cancellationToken) is { } printed ? printed.Length > 0 : null;
 
     /// <inheritdoc/>
     public async Task<string?> RulesAsync(string table, string chain, bool first, CancellationToken cancellationToken)
