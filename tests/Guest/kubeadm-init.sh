@@ -7,18 +7,9 @@
 # Needs root, the packages user-mode-linux, mmdebstrap, etcd-server and busybox-static; $KUBERNETES_BIN: kubeadm, kubectl, kube-*. $INIT_LIMIT: seconds (1500).
 set -eu
 agent=$1 bin=${KUBERNETES_BIN:?}
-modules=${UML_MODULES:-/usr/lib/uml/modules} kernel=${UML_KERNEL:-linux.uml}
-command -v "$kernel" >/dev/null && [ -d "$modules" ] || { echo "user-mode Linux is not here: apt-get install user-mode-linux" >&2; exit 2; }
-cache=${NODE_AGENT_GUEST_CACHE:-$HOME/.cache/node-agent-guest}
-base=$(for found in "$cache"/root-*/rootfs.tar; do [ ! -e "$found" ] || dirname "$found"; done | head -n 1)
-[ -n "$base" ] || { base=$cache/root-init; sh "$(dirname "$0")/rootfs.sh" "$base"; }
-work=$(mktemp -d "${TMPDIR:-/var/tmp}/node-agent-init.XXXXXX")
-trap 'test $? = 0 && rm -rf "$work" || echo "kept: $work" >&2' EXIT
-root=$work/root
-mkdir "$root"
-tar -C "$root" -xf "$base/rootfs.tar"
-rm -rf "$root/usr/lib/modules"
-cp -a "$modules" "$root/usr/lib/modules"
+. "$(dirname "$0")/uml.sh"
+trap 'code=$?; [ -z "${work:-}" ] || if [ $code = 0 ]; then rm -rf "$work"; else echo "kept: $work" >&2; fi' EXIT
+uml_root init
 install -m 755 "$agent" "$root/usr/bin/node-agent"
 install -m 755 "$bin/kubeadm" "$bin/kubectl" "$root/usr/bin/"
 mkdir -p "$root/opt/images" "$root/opt/patches" "$root/opt/logs" "$root/etc/containerd"
@@ -152,7 +143,8 @@ say an edited manifest made its pod alone anew
 off
 INIT
 chmod +x "$root/init-kubeadm"
-TMPDIR=/dev/shm timeout -k 10 "${INIT_LIMIT:-1500}" "$kernel" mem=5000M rootfstype=hostfs "rootflags=$root" rw init=/init-kubeadm con=null con0=fd:0,fd:1 quiet \
-    </dev/null >"$work/log" 2>&1 || true
+# Its memory is a file there.
+export TMPDIR=/dev/shm
+uml_run "${INIT_LIMIT:-1500}" 5000M /init-kubeadm
 tr -d '\r' <"$work/log" | grep -a '^step '
 grep -a -q '^step .* an edited manifest made its pod alone anew' "$work/log"
