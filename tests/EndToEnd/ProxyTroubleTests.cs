@@ -1,5 +1,9 @@
+using System.Globalization;
+using System.Net;
 using NodeAgent.Harness.Host;
 using NodeAgent.Harness.Networks;
+using NodeAgent.Kubernetes.Objects;
+using NodeAgent.Kubernetes.Rest;
 
 namespace NodeAgent.EndToEnd;
 
@@ -47,6 +51,35 @@ public sealed class ProxyTroubleTests(TrafficBed fixture)
         }
     }
 
+    [LegacyIptablesFact]
+    public async Task While_others_hold_the_xtables_lock_health_metrics_and_an_event_tell_and_without_it_all_is_programmed_by_itself()
+    {
+        string file = Path.Combine(Bed.Folder, "xtables.lock");
+        await fixture.StartAsync("iptables", "1s", LegacyPrograms(file));
+        await using SteadyLoad load = await fixture.LoadAsync();
+        using HttpClient http = Bed.OnNode();
+        Assert.Equal(HttpStatusCode.OK, await HealthAsync(http));
+        Assert.Equal(0, await FailuresAsync(http));
+        Task settled;
+        // .NET's exclusive share is flock(2), the same that the programs take.
+        using (FileStream held = new(file, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None))
+        {
+            settled = fixture.Services.SettleAsync();
+            await Until.HoldsAsync("health tells of the change that waits", Soon, async () => await HealthAsync(http) == HttpStatusCode.ServiceUnavailable);
+            await Until.HoldsAsync("a pass has failed", Soon, async () => await FailuresAsync(http) > 0);
+            await Until.HoldsAsync("an event tells", Soon, async () => (await EventsAsync("FailedToProgramServices")).Contains("xtables lock", StringComparison.Ordinal));
+            Assert.Equal(HttpStatusCode.ServiceUnavailable, await HealthAsync(http));
+            Assert.False(settled.IsCompleted);
+        }
+
+        // Nobody changes anything any more.
+        await settled;
+        await Until.HoldsAsync("health is well again", Soon, async () => await HealthAsync(http) == HttpStatusCode.OK);
+        LoadResult result = await load.StopAsync();
+        await fixture.ClearAsync();
+        Assert.True(result.IsClean, result.ToString());
+    }
+
     [WithoutIpvsFact]
     public async Task A_kernel_without_ipvs_ends_the_start_with_what_to_do()
     {
@@ -55,6 +88,50 @@ public sealed class ProxyTroubleTests(TrafficBed fixture)
         await Until.HoldsAsync("the proxy has ended", Soon, () => Task.FromResult(!proxy.IsAlive));
         Assert.Contains("mode: ipvs needs the kernel module ip_vs", proxy.LogTail(), StringComparison.Ordinal);
         await fixture.ClearAsync();
+    }
+
+    /// <summary>An environment in which iptables is the program that takes the lock, whatever the host has chosen, and the lock is a file of the bed's.</summary>
+    private Dictionary<string, string> LegacyPrograms(string file)
+    {
+        string folder = Directory.CreateDirectory(Path.Combine(Bed.Folder, "legacy")).FullName;
+        foreach (string name in from family in (string[])["iptables", "ip6tables"] from kind in (string[])["", "-save", "-restore"] select family + kind)
+        {
+            if (!File.Exists(Path.Combine(folder, name)))
+            {
+                File.CreateSymbolicLink(Path.Combine(folder, name), LegacyIptablesFactAttribute.Program);
+            }
+        }
+
+        return new Dictionary<string, string> { ["PATH"] = $"{folder}:{Environment.GetEnvironmentVariable("PATH")}", ["XTABLES_LOCKFILE"] = file };
+    }
+
+    private static async Task<HttpStatusCode> HealthAsync(HttpClient http)
+    {
+        using HttpResponseMessage answer = await http.GetAsync(new Uri("http://127.0.0.1:10256/healthz"));
+        return answer.StatusCode;
+    }
+
+    /// <summary>Passes of IPv4 that failed, as the proxy counts them.</summary>
+    private static async Task<double> FailuresAsync(HttpClient http)
+    {
+        const string name = "kubeproxy_sync_proxy_rules_iptables_restore_failures_total{ip_family=\"IPv4\"} ";
+        string metrics = await http.GetStringAsync(new Uri("http://127.0.0.1:10249/metrics"));
+        return double.Parse(metrics.Split('\n').Single(line => line.StartsWith(name, StringComparison.Ordinal))[name.Length..], CultureInfo.InvariantCulture);
+    }
+
+    /// <summary>The notes of the proxy's events of a reason, one a line.</summary>
+    private async Task<string> EventsAsync(string reason)
+    {
+        KubernetesList<EventsV1Event> events = await Bed.Api.ListAsync<EventsV1Event>("default");
+        return string.Join('\n', events.Items.Where(e => e.Reason == reason).Select(e => e.Note));
+    }
+
+    [AttributeUsage(AttributeTargets.Method)]
+    private sealed class LegacyIptablesFactAttribute : FactAttribute
+    {
+        internal const string Program = "/usr/sbin/xtables-legacy-multi";
+
+        public LegacyIptablesFactAttribute() => Skip = ProxyBed.Missing() ?? (File.Exists(Program) ? null : $"needs {Program} of the iptables package");
     }
 
     [AttributeUsage(AttributeTargets.Method)]

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Net;
+using System.Net.Sockets;
 using System.Text;
 using System.Text.Json.Nodes;
 using NodeAgent.Harness.ControlPlanes;
@@ -175,6 +176,17 @@ public sealed class ProxyBed : IAsyncDisposable
 
     /// <summary>Lets no packet pass between the proxy and the API server, or lets them pass again; connections are kept.</summary>
     public void CutOff(bool cut) => NetworkNamespace.Run("ip", "link", "set", _link, cut ? "down" : "up");
+
+    /// <summary>A client whose connections begin on the node.</summary>
+    public HttpClient OnNode() => new(new SocketsHttpHandler
+    {
+        ConnectCallback = async (where, cancellation) =>
+        {
+            Socket socket = Node.Within(() => new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp));
+            await socket.ConnectAsync(where.DnsEndPoint.Host, where.DnsEndPoint.Port, cancellation);
+            return new NetworkStream(socket, ownsSocket: true);
+        },
+    });
 
     /// <summary>Removes every rule from the node.</summary>
     public void Flush()

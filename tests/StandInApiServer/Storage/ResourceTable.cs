@@ -130,6 +130,8 @@ internal static class ResourceTable
         Plain("networking.k8s.io", "networkpolicies", "NetworkPolicy", true) with { ShortNames = ["netpol"], HasGeneration = true },
         new(Resources.ClusterTrustBundles), new(Resources.PodCertificateRequests) { Subresources = ["status"] },
         new(Resources.ResourceClaims) { Subresources = ["status"] }, new(Resources.ResourceSlices) { SelectableFields = ["spec.nodeName", "spec.driver"] },
+        // Kept apart from the core group's: a real server shows the same events in both.
+        new(Resources.EventsV1Events) { ShortNames = ["ev"], SelectableFields = ["reason", "regarding.kind", "regarding.name", "regarding.namespace", "reportingController", "type"] },
         Plain("resource.k8s.io", "deviceclasses", "DeviceClass", false) with { HasGeneration = true },
     ];
 
