@@ -37,9 +37,9 @@ internal static class ServerFields
         .Pointer("enableDebugFlagsHandler", FieldKinds.Bool,
             c => c.EnableDebugFlagsHandler, (c, v) => c with { EnableDebugFlagsHandler = v }, SupportState.Partly)
         .Pointer("enableSystemLogHandler", FieldKinds.Bool,
-            c => c.EnableSystemLogHandler, (c, v) => c with { EnableSystemLogHandler = v }, SupportState.Partly)
+            c => c.EnableSystemLogHandler, (c, v) => c with { EnableSystemLogHandler = v })
         .Pointer("enableSystemLogQuery", FieldKinds.Bool,
-            c => c.EnableSystemLogQuery, (c, v) => c with { EnableSystemLogQuery = v }, SupportState.NoEffectYet)
+            c => c.EnableSystemLogQuery, (c, v) => c with { EnableSystemLogQuery = v })
         .Pointer("healthzPort", FieldKinds.Int32, c => c.HealthzPort, (c, v) => c with { HealthzPort = v })
         .Value("healthzBindAddress", FieldKinds.Text, c => c.HealthzBindAddress, (c, v) => c with { HealthzBindAddress = v })
         .Value("streamingConnectionIdleTimeout", FieldKinds.Duration,

@@ -1,5 +1,6 @@
 using Microsoft.AspNetCore.Http;
 using NodeAgent.Kubelet.Logs;
+using NodeAgent.Kubelet.Server.SystemLogs;
 using NodeAgent.Kubernetes.Metrics;
 using NodeAgent.Kubernetes.Objects;
 using NodeAgent.Kubernetes.Serialization;
@@ -21,18 +22,21 @@ public sealed record KubeletServerContent(IServedPods Pods, IContainerStreams St
     public Func<CancellationToken, Task<string>>? ResourceMetrics { get; init; }
     /// <summary>/metrics/cadvisor; null where not available.</summary>
     public Func<CancellationToken, Task<string>>? CadvisorMetrics { get; init; }
+    /// <summary>/logs/; null = the path answers as with enableSystemLogHandler: false.</summary>
+    public SystemLogSources? SystemLogs { get; init; }
 }
 
 /// <summary>Finds the endpoint for a path. Authentication and authorization come before.</summary>
 internal sealed class KubeletEndpoints
 {
     private static readonly string[] Debugging = ["run", "exec", "attach", "portForward", "containerLogs", "runningpods", "logs"];
-    private static readonly PathString[] Streams = ["/run", "/exec", "/attach", "/portForward", "/containerLogs"];
+    private static readonly PathString[] Streams = ["/run", "/exec", "/attach", "/portForward", "/containerLogs", "/logs"];
     private readonly KubeletServerContent _content;
     private readonly KubeletServerOptions _options;
     private readonly HealthzEndpoint _healthz;
     private readonly ContainerLogsEndpoint _logs;
     private readonly StreamingEndpoint _streaming;
+    private readonly SystemLogsEndpoint? _systemLogs;
 
     public KubeletEndpoints(KubeletServerContent content, KubeletServerOptions options)
     {
@@ -41,6 +45,7 @@ internal sealed class KubeletEndpoints
         _healthz = new HealthzEndpoint([new HealthCheck("ping", () => null), .. content.HealthChecks]);
         _logs = new ContainerLogsEndpoint(content.Pods, content.Streams, content.LogReader);
         _streaming = new StreamingEndpoint(content.Pods, content.Streams);
+        _systemLogs = content.SystemLogs is { } sources ? new SystemLogsEndpoint(sources, options.SystemLogQuery) : null;
     }
 
     /// <summary>Whether a path's answer may take for ever.</summary>
@@ -71,8 +76,8 @@ internal sealed class KubeletEndpoints
             "configz" when get => _options.Configz is { } configz ? context.Response.JsonAsync(configz()) : NotFound(context),
             "containerLogs" when get => segments.Length == 4 ? _logs.HandleAsync(context, segments[1], segments[2], segments[3]) : NotFound(context),
             "exec" or "attach" or "portForward" or "run" => StreamAsync(context, first, segments, stopping),
-            "logs" => _options.SystemLogHandler
-                ? Unsupported(context, "/logs is not supported by this version; read /var/log on the node")
+            "logs" => _options.SystemLogHandler && _systemLogs is not null
+                ? _systemLogs.HandleAsync(context)
                 : context.Response.TextAsync(StatusCodes.Status405MethodNotAllowed, "logs endpoint is disabled.\n"),
             "checkpoint" => Unsupported(context, "checkpointing containers is not supported by this version"),
             "debug" => context.Response.TextAsync(StatusCodes.Status405MethodNotAllowed, "profiling endpoint is disabled.\n"),

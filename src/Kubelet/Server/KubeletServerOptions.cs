@@ -52,6 +52,8 @@ public sealed record KubeletServerOptions
     public bool DebuggingHandlers { get; init; } = true;
     /// <summary>enableSystemLogHandler.</summary>
     public bool SystemLogHandler { get; init; } = true;
+    /// <summary>enableSystemLogQuery.</summary>
+    public bool SystemLogQuery { get; init; }
     /// <summary>How long a TLS handshake may take, and the head of a request.</summary>
     public TimeSpan HeadLimit { get; init; } = TimeSpan.FromSeconds(10);
     /// <summary>How long an answer may take that is no log and no stream, until the client has it.</summary>

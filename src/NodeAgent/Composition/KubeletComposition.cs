@@ -20,6 +20,7 @@ using NodeAgent.Kubelet.Probes;
 using NodeAgent.Kubelet.Resources;
 using NodeAgent.Kubelet.Sandboxes;
 using NodeAgent.Kubelet.Server;
+using NodeAgent.Kubelet.Server.SystemLogs;
 using NodeAgent.Kubelet.Sources;
 using NodeAgent.Kubelet.Status;
 using NodeAgent.Kubelet.Sync;
@@ -271,6 +272,7 @@ internal sealed partial class KubeletComposition : IAsyncDisposable
         {
             Metrics = metrics,
             ProbeMetrics = probeMetrics,
+            SystemLogs = new SystemLogSources("/var/log", [paths.PodLogs], blocking, time),
         }, api, network, nodeInfo, loggers);
 
         _loops.Add(_runtimeState.RunAsync);

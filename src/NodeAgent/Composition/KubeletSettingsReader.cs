@@ -176,6 +176,7 @@ internal static class KubeletSettingsReader
         Enabled = c.EnableServer,
         DebuggingHandlers = c.EnableDebuggingHandlers,
         SystemLogHandler = c.EnableSystemLogHandler,
+        SystemLogQuery = c.EnableSystemLogQuery,
     };
 
     private static CgroupOptions Cgroups(KubeletConfiguration c, HostInformation host, NodeReservations reservations) => new()

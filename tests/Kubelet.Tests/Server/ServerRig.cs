@@ -8,6 +8,7 @@ using NodeAgent.Kubelet.Logs;
 using NodeAgent.Kubelet.Pleg;
 using NodeAgent.Kubelet.Pods;
 using NodeAgent.Kubelet.Server;
+using NodeAgent.Kubelet.Server.SystemLogs;
 using NodeAgent.Kubernetes.Metrics;
 using NodeAgent.Kubernetes.Objects;
 using NodeAgent.Kubernetes.Rest;
@@ -24,7 +25,7 @@ internal sealed class ServerRig : IServedPods, IContainerStreams, IAsyncDisposab
     private readonly InotifyWatcher _inotify = new();
     private readonly X509Certificate2 _good;
 
-    private ServerRig(X509Certificate2 authority, X509Certificate2 good, Func<KubeletServerOptions, KubeletServerOptions> set, IKubernetesClient? reviews)
+    private ServerRig(X509Certificate2 authority, X509Certificate2 good, Func<KubeletServerOptions, KubeletServerOptions> set, IKubernetesClient? reviews, Func<BlockingWork, SystemLogSources>? systemLogs)
     {
         _good = good;
         (string certificate, string key) = SelfSignedServingCertificate.Ensure(_folder + "/pki", "localhost", [IPAddress.Loopback], DateTimeOffset.UtcNow);
@@ -32,7 +33,12 @@ internal sealed class ServerRig : IServedPods, IContainerStreams, IAsyncDisposab
         KubeletServerOptions options = set(new KubeletServerOptions { NodeName = "n1", Address = IPAddress.Loopback, Port = 0, HealthzPort = 0, ClientCAFile = _folder + "/ca.crt" });
         RequestAuthenticator authenticator = new(options, () => new ClientCABundle(options.ClientCAFile, TimeProvider.System).Current, reviews, TimeProvider.System,
             NullLogger<RequestAuthenticator>.Instance);
-        KubeletServerContent content = new(this, this, new ContainerLogReader(_inotify, _work, TimeProvider.System), []) { Metrics = new MetricsRegistry(), ProbeMetrics = new MetricsRegistry() };
+        KubeletServerContent content = new(this, this, new ContainerLogReader(_inotify, _work, TimeProvider.System), [])
+        {
+            Metrics = new MetricsRegistry(),
+            ProbeMetrics = new MetricsRegistry(),
+            SystemLogs = systemLogs?.Invoke(_work),
+        };
         Server = new KubeletServer(options, new KubeletServerSecurity(new FileServingCertificate(certificate, key, TimeProvider.System), authenticator, new AlwaysAllowAuthorizer()), content,
             NullLoggerFactory.Instance, TimeProvider.System);
     }
@@ -41,7 +47,8 @@ internal sealed class ServerRig : IServedPods, IContainerStreams, IAsyncDisposab
 
     public int Port => Server.Addresses[0].Port;
 
-    public static async Task<ServerRig> StartAsync(Func<KubeletServerOptions, KubeletServerOptions>? set = null, IKubernetesClient? reviews = null)
+    public static async Task<ServerRig> StartAsync(Func<KubeletServerOptions, KubeletServerOptions>? set = null, IKubernetesClient? reviews = null,
+        Func<BlockingWork, SystemLogSources>? systemLogs = null)
     {
         DateTimeOffset from = DateTimeOffset.UtcNow.AddHours(-1), until = from.AddDays(1);
         using ECDsa authorityKey = ECDsa.Create(ECCurve.NamedCurves.nistP256), key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
@@ -51,7 +58,7 @@ internal sealed class ServerRig : IServedPods, IContainerStreams, IAsyncDisposab
         CertificateRequest request = new("O=admins, CN=alice", key, HashAlgorithmName.SHA256);
         request.CertificateExtensions.Add(new X509EnhancedKeyUsageExtension([new Oid("1.3.6.1.5.5.7.3.2")], false));
         using X509Certificate2 signed = request.Create(authority, from, until, [1, 2, 3]);
-        ServerRig rig = new(authority, X509CertificateLoader.LoadPkcs12(signed.CopyWithPrivateKey(key).Export(X509ContentType.Pkcs12), null), set ?? (options => options), reviews);
+        ServerRig rig = new(authority, X509CertificateLoader.LoadPkcs12(signed.CopyWithPrivateKey(key).Export(X509ContentType.Pkcs12), null), set ?? (options => options), reviews, systemLogs);
         await rig.Server.StartAsync(default);
         return rig;
     }
@@ -82,6 +89,7 @@ internal sealed class ServerRig : IServedPods, IContainerStreams, IAsyncDisposab
     /// <summary>A client of its own connections.</summary>
     public HttpClient Client(bool withCertificate, Version? version = null) => new(new SocketsHttpHandler
     {
+        AllowAutoRedirect = false,
         SslOptions = new SslClientAuthenticationOptions
         {
             RemoteCertificateValidationCallback = (_, certificate, _, _) => IsOurs(certificate),
