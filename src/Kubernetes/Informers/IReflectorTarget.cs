@@ -15,6 +15,9 @@ internal interface IReflectorTarget<in T>
 /// <summary>A full list on its way in; nothing is visible before <see cref="Commit"/>.</summary>
 internal interface IReplacement<in T>
 {
+    /// <summary>Nothing is in the list so far.</summary>
+    bool IsEmpty { get; }
+
     void Put(T value);
 
     void Remove(T value);

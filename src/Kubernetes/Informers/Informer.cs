@@ -179,8 +179,11 @@ public partial class Informer<T, TItem> : IInformer<TItem>
     {
         private readonly Dictionary<NamespacedName, Held<TItem>> _items = [];
 
+        public bool IsEmpty { get; private set; } = true;
+
         public void Put(T value)
         {
+            IsEmpty = false;
             NamespacedName name = NamespacedName.Of(value);
             if (owner._indexer.TryGet(name, out Held<TItem> known)
                 && known.Uid == value.Metadata.Uid && known.ResourceVersion == value.Metadata.ResourceVersion)
@@ -198,13 +201,15 @@ public partial class Informer<T, TItem> : IInformer<TItem>
             lock (owner._gate)
             {
                 bool initial = !owner._synced.Task.IsCompleted;
-                foreach (NamespacedName name in owner._indexer.Names())
+                NamespacedName[] before = [.. owner._indexer.Names()];
+                // What came before what went, as client-go: one object in another's place leaves no gap in what handlers know.
+                foreach ((NamespacedName name, Held<TItem> held) in _items)
+                    owner.Put(name, held, initial);
+                foreach (NamespacedName name in before)
                 {
                     if (!_items.ContainsKey(name))
                         owner.Remove(name);
                 }
-                foreach ((NamespacedName name, Held<TItem> held) in _items)
-                    owner.Put(name, held, initial);
                 owner.Synced();
             }
         }

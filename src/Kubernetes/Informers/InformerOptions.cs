@@ -17,6 +17,12 @@ public sealed record InformerOptions
     /// <summary>A field selector in its text form, for example spec.nodeName=worker-1.</summary>
     public string? FieldSelector { get; init; }
 
+    /// <summary>
+    /// A cluster in order always has objects of the kind: a list without any that is older than what was seen before, as of a server
+    /// whose storage was lost, is not believed but asked for again.
+    /// </summary>
+    public bool NeverEmpty { get; init; }
+
     /// <summary>Objects in one page of a list.</summary>
     public int PageSize { get; init; } = 500;
 

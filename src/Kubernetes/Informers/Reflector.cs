@@ -1,3 +1,4 @@
+using System.Globalization;
 using Microsoft.Extensions.Logging;
 using NodeAgent.Kubernetes.Objects;
 using NodeAgent.Kubernetes.Rest;
@@ -16,6 +17,7 @@ internal sealed partial class Reflector<T>(
     private static readonly TimeSpan StreamSilence = TimeSpan.FromSeconds(30);
     private readonly RetryDelay _delay = new(options.InitialBackoff, options.MaximumBackoff, time);
     private string? _resourceVersion;
+    private string? _seen;
     private bool _streaming = options.StreamingList;
     private bool _failing;
     private bool _first = true;
@@ -104,10 +106,22 @@ internal sealed partial class Reflector<T>(
             page = page with { Continue = list.Continue };
         }
         while (!string.IsNullOrEmpty(page.Continue));
+        Commit(replacement, version);
+    }
+
+    private void Commit(IReplacement<T> replacement, string? version)
+    {
+        if (options.NeverEmpty && replacement.IsEmpty && IsOlder(version, _seen))
+            throw new DoubtfulListException($"the list is empty, and older ({version}) than what is known ({_seen}), which is kept");
         replacement.Commit();
-        _resourceVersion = version ?? "";
+        _resourceVersion = _seen = version ?? "";
         Recovered();
     }
+
+    private static bool IsOlder(string? version, string? seen) =>
+        ulong.TryParse(version, NumberStyles.None, CultureInfo.InvariantCulture, out ulong now)
+        && ulong.TryParse(seen, NumberStyles.None, CultureInfo.InvariantCulture, out ulong before)
+        && now < before;
 
     private async Task<bool> StreamAsync(CancellationToken cancellationToken)
     {
@@ -178,7 +192,7 @@ internal sealed partial class Reflector<T>(
         if (frame.Type != WatchEventType.Bookmark)
             target.Apply(frame.Type, frame.Object);
         if (frame.Object.Metadata.ResourceVersion is { Length: > 0 } version)
-            _resourceVersion = version;
+            _resourceVersion = _seen = version;
     }
 
     /// <summary>True when the initial events have ended.</summary>
@@ -190,9 +204,7 @@ internal sealed partial class Reflector<T>(
             replacement.Put(frame.Object);
         else if (frame.Object.Metadata.Annotations.GetValueOrDefault(WatchEvent<T>.InitialEventsEndAnnotation) == "true")
         {
-            replacement.Commit();
-            _resourceVersion = frame.Object.Metadata.ResourceVersion ?? "";
-            Recovered();
+            Commit(replacement, frame.Object.Metadata.ResourceVersion);
             return true;
         }
         return false;
@@ -228,6 +240,8 @@ internal sealed partial class Reflector<T>(
     }
 
     private sealed class StreamingUnsupportedException : Exception;
+
+    private sealed class DoubtfulListException(string message) : Exception(message);
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "Listing or watching {Resource} fails, trying again until it works: {Error}")]
     private partial void LogFailing(string resource, string error);

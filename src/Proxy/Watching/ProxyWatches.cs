@@ -14,10 +14,12 @@ public sealed class ProxyWatches(IReadOnlyList<ProxyState> states, Action change
     {
         LabelSelector = "!service.kubernetes.io/service-proxy-name",
         FieldSelector = "spec.clusterIP!=None",
+        // The API server itself has one and makes it anew.
+        NeverEmpty = true,
     };
 
     /// <summary>Slices of headless services are not asked for.</summary>
-    public static InformerOptions SliceOptions { get; } = new() { LabelSelector = "!service.kubernetes.io/headless" };
+    public static InformerOptions SliceOptions { get; } = new() { LabelSelector = "!service.kubernetes.io/headless", NeverEmpty = true };
 
     /// <summary>The own node.</summary>
     public static InformerOptions NodeOptions(string node) => new() { FieldSelector = $"metadata.name={node}" };

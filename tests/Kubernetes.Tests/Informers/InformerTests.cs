@@ -69,6 +69,43 @@ public sealed class InformerTests
         Assert.Equal(["+last51"], recorder.Taken(1));
     }
 
+    [Theory]
+    [InlineData(500)]
+    [InlineData(410)]
+    public async Task A_list_that_is_empty_and_older_than_what_is_known_is_asked_for_again_where_the_kind_is_never_empty(int error)
+    {
+        await using Script script = await Script.StartAsync();
+        script.List("5", ("a", "1"));
+        Recorder recorder = script.Run(Paged with { NeverEmpty = true });
+        recorder.Taken(1);
+        script.Send(WatchTests.Frame("ADDED", "b", "60"));
+        Assert.Equal(["+b60"], recorder.Taken(1));
+        script.List("59");
+        script.Send(Error(error));
+        await Eventually.TrueAsync(() => script.Lists > 3);
+        Assert.Equal(2, script.Informer.Lister.Count);
+        // What is there after all is taken, be it older too, and counts from then on.
+        script.List("20", ("b", "19"));
+        Assert.Equal(["b60>b19", "-a1"], recorder.Taken(2));
+        script.List("21");
+        script.Send(Error(410));
+        Assert.Equal(["-b19"], recorder.Taken(1));
+    }
+
+    [Fact]
+    public async Task What_a_new_list_adds_is_told_before_what_it_lacks()
+    {
+        await using Script script = await Script.StartAsync();
+        script.List("5", ("old", "1"));
+        Recorder recorder = script.Run(Paged);
+        recorder.Taken(1);
+        script.List("50", ("new", "41"));
+        script.Send(Error(410));
+        Assert.Equal(["+new41", "-old1"], recorder.Taken(2));
+    }
+
+    private static string Error(int code) => $$$"""{"type":"ERROR","object":{"kind":"Status","status":"Failure","reason":"Expired","code":{{{code}}}}}""" + "\n";
+
     [Fact]
     public async Task An_object_replaced_by_another_of_its_name_is_deleted_and_added()
     {
