@@ -88,6 +88,13 @@ public sealed partial class EventBroadcaster : IEventRecorder
         }
     }
 
+    /// <summary>Sends what waits, without <see cref="RunAsync"/>, until all is sent or the caller has waited enough; later events are dropped.</summary>
+    public Task SendLastAsync(CancellationToken cancellationToken)
+    {
+        _queue.Writer.TryComplete();
+        return RunAsync(cancellationToken);
+    }
+
     private async Task TellAsync(Event value, CancellationToken cancellationToken)
     {
         try

@@ -64,6 +64,7 @@ internal sealed partial class KubeletComposition : IAsyncDisposable
     private readonly NodeEvents _nodeEvents;
     private readonly ActivePods _active;
     private readonly string? _cgroupWarning;
+    private EventBroadcaster? _broadcaster;
     private readonly RuntimeStateMonitor _runtimeState;
     private readonly SyncLoop _loop;
     private readonly NodeIdentity? _identity;
@@ -323,28 +324,7 @@ internal sealed partial class KubeletComposition : IAsyncDisposable
     /// <param name="cancellationToken">Ends the agent, not its pods.</param>
     public async Task RunAsync(Action ready, CancellationToken cancellationToken)
     {
-        NodeFolders.Prepare(_settings.Paths);
-        LimitOwnProcess();
-        await _qos.StartAsync(cancellationToken);
-        _nodeEvents.Record("Normal", "Starting", "Starting kubelet.");
-        if (_cgroupWarning is { } warning)
-        {
-            _nodeEvents.Record("Warning", "CgroupV1", warning);
-        }
-
-        if (_qos.AllocatableError is { } notEnforced)
-        {
-            _nodeEvents.Record("Warning", "FailedNodeAllocatableEnforcement", $"Failed to update Node Allocatable Limits \"kubepods\": {notEnforced}");
-            LogNotEnforced(notEnforced);
-        }
-
-        foreach (string enforced in _qos.Enforced)
-        {
-            _nodeEvents.Record("Normal", "NodeAllocatableEnforced", enforced);
-        }
-
-        _loops.Add(QosAsync);
-        await _server.StartAsync(cancellationToken);
+        await StartEvents.ToldAsync(() => SetUpAsync(cancellationToken), _nodeEvents, _broadcaster, _time);
         using CancellationTokenRegistration stopping = cancellationToken.Register(_stop.Cancel);
         List<Task> running = [.. _loops.Select(l => Task.Run(() => l(_stop.Token), CancellationToken.None))];
         ready();
@@ -352,6 +332,27 @@ internal sealed partial class KubeletComposition : IAsyncDisposable
         await _stop.CancelAsync();
         await Task.WhenAny(Task.WhenAll(running), Task.Delay(TimeSpan.FromSeconds(5), _time, CancellationToken.None));
         await first;
+    }
+
+    private async Task SetUpAsync(CancellationToken cancellationToken)
+    {
+        NodeFolders.Prepare(_settings.Paths);
+        LimitOwnProcess();
+        bool swapped = !_settings.FailSwapOn && await _blocking.RunAsync(
+            "tmpfs noswap", () => MemoryBackedVolumes.MayBeSwapped(new HostInformation(), new Mounter(), _settings.Paths.Root), cancellationToken);
+        await _qos.StartAsync(cancellationToken);
+        foreach ((string type, string reason, string message) in StartEvents.Of(new StartFindings(_cgroupWarning, swapped, _qos.AllocatableError, _qos.Enforced)))
+        {
+            _nodeEvents.Record(type, reason, message);
+        }
+
+        if (_qos.AllocatableError is { } notEnforced)
+        {
+            LogNotEnforced(notEnforced);
+        }
+
+        _loops.Add(QosAsync);
+        await _server.StartAsync(cancellationToken);
     }
 
     // Without the capability for it the agent runs all the same, only less safe.
@@ -514,9 +515,9 @@ internal sealed partial class KubeletComposition : IAsyncDisposable
             return new NoEvents();
         }
 
-        var broadcaster = new EventBroadcaster(client, "kubelet", node, loggers.CreateLogger<EventBroadcaster>(), _time);
-        _loops.Add(broadcaster.RunAsync);
-        return broadcaster;
+        _broadcaster = new EventBroadcaster(client, "kubelet", node, loggers.CreateLogger<EventBroadcaster>(), _time);
+        _loops.Add(_broadcaster.RunAsync);
+        return _broadcaster;
     }
 
     private static async Task<string> RuntimeHandlerAsync(KubernetesClient? api, string name, CancellationToken cancellationToken) =>

@@ -16,6 +16,8 @@ internal sealed class FakeNodeApi : IKubernetesClient
 
     public List<JsonNode> Patches { get; } = [];
 
+    public List<Event> Events { get; } = [];
+
     public int Drops { get; private set; }
 
     public Exception? Failure { get; set; }
@@ -38,6 +40,9 @@ internal sealed class FakeNodeApi : IKubernetesClient
                 case Lease lease:
                     Lease = lease with { Metadata = lease.Metadata with { ResourceVersion = Next() } };
                     return (T)(object)Lease;
+                case Event told:
+                    Events.Add(told);
+                    return value;
                 default:
                     return value;
             }
