@@ -127,8 +127,8 @@ public sealed partial class PodLifecycleEventGenerator(
     public IDisposable BeginAct(PodUid uid) => _acts.Begin(uid);
 
     /// <summary>
-    /// Looks at what an event names, again after 50, 200 and 800 ms while the status does not bear the event out; not at all where
-    /// what is known bears it out already, which is so for most of what we do ourselves.
+    /// Looks at what an event names, again after 50, 200 and 800 ms while the status does not bear the event out and no worker acts upon the
+    /// pod, who will look; not at all where what is known bears it out already, which is so for most of what we do ourselves.
     /// </summary>
     public async Task HandleEventAsync(RuntimeEvent e, CancellationToken cancellationToken)
     {
@@ -162,7 +162,7 @@ public sealed partial class PodLifecycleEventGenerator(
                 return;
             }
 
-            if (look == LookAgainAfter.Length || PodListingDiff.Confirms(status, e))
+            if (look == LookAgainAfter.Length || PodListingDiff.Confirms(status, e) || _acts.EndOf(pod.Value.Uid) is not null)
             {
                 return;
             }

@@ -166,7 +166,7 @@ public sealed partial class PodSyncer(PodSyncParts parts, PodSyncSurroundings no
                 KillContainer = (id, token) => parts.Cgroups.KillContainerAsync(pod, id, token),
             };
             // Should the pass break off, nobody knows what it did: the runtime is asked before the next one.
-            memory.Looked = false;
+            (memory.Looked, memory.Touched) = (false, true);
             using IDisposable act = node.Pleg.BeginAct(pod.Uid);
             PodSyncResult result = await parts.Runtime.SyncPodAsync(request, cancellationToken);
             memory.Looked = true;
@@ -339,6 +339,11 @@ public sealed partial class PodSyncer(PodSyncParts parts, PodSyncSurroundings no
         Pod pod, PodMemory memory, CancellationToken cancellationToken, bool force = false, PodSyncResult? after = null)
     {
         RuntimePodStatus? known = node.Cache.Get(pod.Uid);
+        if (known is null && !force && IsUntouched(pod, memory))
+        {
+            memory.Looked = true;
+        }
+
         if (force || !memory.Looked || (memory.ActedAt is { } acted && (known is null || known.ObservedAt <= acted)))
         {
             known = await node.Pleg.RelistPodAsync(pod.Ref, status => after is { Succeeded: true } && AllRuns(pod, status), cancellationToken);
@@ -348,6 +353,10 @@ public sealed partial class PodSyncer(PodSyncParts parts, PodSyncSurroundings no
 
         return known ?? RuntimePodStatus.Nothing(pod.Ref, time.GetUtcNow());
     }
+
+    /// <summary>Nobody has begun with the pod, in no life of the agent: all that the runtime had was listed, and nothing of it since.</summary>
+    private bool IsUntouched(Pod pod, PodMemory memory) =>
+        !memory.Touched && node.Pleg.FirstRelist.IsCompletedSuccessfully && pod.Status.StartTime is null && node.Statuses.Get(pod.Uid) is null;
 
     /// <summary>Each container of a pod without init containers runs, once: another pass would find nothing to do.</summary>
     private static bool AllRuns(Pod pod, RuntimePodStatus status) =>
@@ -465,6 +474,7 @@ public sealed partial class PodSyncer(PodSyncParts parts, PodSyncSurroundings no
     {
         public bool Admitted { get; set; }
         public bool Looked { get; set; }
+        public bool Touched { get; set; }
         public bool Succeeded { get; set; }
         public bool Terminating { get; set; }
         public bool Finalised { get; set; }

@@ -109,6 +109,18 @@ public sealed class PodLifecycleEventGeneratorTests
         Assert.Equal(2, _runtime.Reads);
     }
 
+    [Fact]
+    public async Task What_an_event_told_too_early_is_left_to_the_look_of_the_worker_that_acts_upon_the_pod()
+    {
+        await _pleg.RelistPodAsync(Pod, default);
+        using IDisposable act = _pleg.BeginAct(Pod.Uid);
+        Task handled = _pleg.HandleEventAsync(new RuntimeEvent(RuntimeEventKind.Stopped, "container"), default);
+        _time.Advance(TimeSpan.FromSeconds(1));
+        // The runtime still says that it runs: one look, no more.
+        await handled;
+        Assert.Equal(2, _runtime.Reads);
+    }
+
     [Theory]
     [InlineData(RuntimeContainerState.Created, true, 0)]
     [InlineData(RuntimeContainerState.Running, true, 1)]
