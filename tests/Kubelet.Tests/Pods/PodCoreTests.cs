@@ -45,6 +45,21 @@ public sealed class PodCoreTests
     }
 
     [Fact]
+    public async Task What_the_runtime_has_of_a_pod_is_asked_before_its_start_only_where_somebody_may_have_begun_with_it()
+    {
+        await using PodCore core = await RunningAsync();
+        Assert.Equal(0, LooksBeforeSandbox("web"));
+        // What the first attempt left is not known.
+        core.Fake.Behaviour.On("RunPodSandbox", Reaction.Fail(StatusCode.Unknown, "the network is not there"), times: 1);
+        core.Api.Put(PodCore.Pod("second"));
+        await core.UntilAsync(() => core.Runs("second"), "the pod runs");
+        Assert.Equal(1, LooksBeforeSandbox("second"));
+
+        int LooksBeforeSandbox(string pod) => core.Fake.Calls.Take(core.Fake.Calls.FindLastIndex(c => c.Request is RunPodSandboxRequest))
+            .Count(c => c.Request is ListPodSandboxRequest list && list.Filter?.LabelSelector.Values.Contains(core.Api.Find(pod)!.Metadata.Uid) == true);
+    }
+
+    [Fact]
     public async Task A_pod_that_the_runtime_does_not_stop_says_so_in_an_event_and_is_tried_again()
     {
         await using PodCore core = await RunningAsync();
