@@ -13,13 +13,13 @@ namespace NodeAgent.Proxy;
 public sealed class BoundedFrequencyRunner(
     Func<CancellationToken, Task<bool>> run, TimeSpan minimum, TimeSpan retry, TimeSpan maximum, TimeProvider time)
 {
-    private static readonly TimeSpan FirstRetry = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan FirstRetry = TimeSpan.FromSeconds(1), BetweenUrgent = TimeSpan.FromMilliseconds(500);
     private readonly SemaphoreSlim _asked = new(0, 1), _urgent = new(0, 1);
 
     /// <summary>Asks for a run; never blocks.</summary>
     public void Run() => Ask(_asked);
 
-    /// <summary>Asks for a run that does not wait for the minimum interval, unless the last one did not either: whoever always hurries gets one run more in each interval.</summary>
+    /// <summary>Asks for a run that does not wait for the minimum interval, and only for half a second where the last one did not either: whoever always hurries gets two runs in a second.</summary>
     public void RunAtOnce()
     {
         Ask(_urgent);
@@ -67,7 +67,7 @@ public sealed class BoundedFrequencyRunner(
                 back = done ? FirstRetry : 2 * wait;
                 if (minimum > TimeSpan.Zero)
                 {
-                    hurried = await PauseAsync(!hurried, cancellationToken);
+                    hurried = await PauseAsync(hurried, cancellationToken);
                 }
             }
             catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
@@ -78,15 +78,20 @@ public sealed class BoundedFrequencyRunner(
     }
 
     /// <summary>The minimum interval; true where it was cut short.</summary>
-    private async Task<bool> PauseAsync(bool mayHurry, CancellationToken cancellationToken)
+    private async Task<bool> PauseAsync(bool hurried, CancellationToken cancellationToken)
     {
-        if (!mayHurry)
+        TimeSpan first = !hurried ? TimeSpan.Zero : BetweenUrgent < minimum ? BetweenUrgent : minimum;
+        if (hurried)
         {
-            await Task.Delay(minimum, time, cancellationToken);
+            await Task.Delay(first, time, cancellationToken);
+        }
+
+        if (first >= minimum)
+        {
             return false;
         }
 
-        using var limit = new CancellationTokenSource(minimum, time);
+        using var limit = new CancellationTokenSource(minimum - first, time);
         using var both = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, cancellationToken);
         try
         {

@@ -1,15 +1,17 @@
+using System.Diagnostics;
 using System.Globalization;
 using System.Net;
 using NodeAgent.Harness.Host;
 using NodeAgent.Harness.Networks;
 using NodeAgent.Kubernetes.Objects;
 using NodeAgent.Kubernetes.Rest;
+using Xunit.Abstractions;
 
 namespace NodeAgent.EndToEnd;
 
 /// <summary>What fails around the proxy: it is told where one looks for it, and what works goes on.</summary>
 [Collection(TrafficBed.Name)]
-public sealed class ProxyTroubleTests(TrafficBed fixture)
+public sealed class ProxyTroubleTests(TrafficBed fixture, ITestOutputHelper output)
 {
     private static readonly TimeSpan Soon = TimeSpan.FromSeconds(60), Outage = TimeSpan.FromSeconds(2);
 
@@ -49,6 +51,33 @@ public sealed class ProxyTroubleTests(TrafficBed fixture)
             Bed.Node.Exec("sysctl", "-qw", "net.ipv6.conf.all.disable_ipv6=0");
             await fixture.ClearAsync();
         }
+    }
+
+    [ProxyFact]
+    public async Task What_others_take_out_of_the_nftables_rules_is_there_again_before_long_twice_in_a_row_too()
+    {
+        await fixture.StartAsync("nftables");
+        LoadTarget target = fixture.Services.Targets[0];
+        using ServiceClient client = new(Bed.Clients);
+        string element = $"nft delete element ip kube-proxy service-ips {{ {target.IP} . tcp . {target.Port} }}";
+        foreach (string foreign in from change in (string[])["nft flush ruleset", "nft delete table ip kube-proxy", element, "nft flush chain ip kube-proxy services"] from _ in Enumerable.Range(0, 2) select change)
+        {
+            long begun = Stopwatch.GetTimestamp();
+            Bed.Node.Exec(foreign.Split(' '));
+            ServiceAnswer answer;
+            int failed = -1;
+            do
+            {
+                failed++;
+                // The kernel refuses some at once and is silent to more of them (icmp_ratelimit): a client's own next try comes a second later. Patience grows, for slow machines.
+                answer = await client.AskAsync(target.IP, target.Port, TimeSpan.FromMilliseconds(50 + (10 * failed)));
+            }
+            while (answer.Endpoint is null && Stopwatch.GetElapsedTime(begun) < Soon);
+            output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{foreign}: answers again {Stopwatch.GetElapsedTime(begun).TotalMilliseconds:0} ms after its start, {failed} connections failed"));
+            Assert.True(answer.Endpoint is not null, $"{foreign}: {answer.Failure}; {Bed.Proxy!.LogTail()}");
+        }
+
+        await fixture.ClearAsync();
     }
 
     [LegacyIptablesFact]

@@ -38,7 +38,7 @@ public sealed class BoundedFrequencyRunnerTests
     }
 
     [Fact]
-    public async Task What_cannot_wait_runs_before_the_minimum_interval_has_passed_once_in_a_row()
+    public async Task What_cannot_wait_runs_before_the_minimum_interval_has_passed_and_half_a_second_apart()
     {
         FakeTimeProvider time = new();
         Channel<DateTimeOffset> runs = Channel.CreateUnbounded<DateTimeOffset>();
@@ -54,15 +54,22 @@ public sealed class BoundedFrequencyRunnerTests
         runner.RunAtOnce();
         // No time passes: it comes by its urgency alone.
         Assert.Equal(first, await runs.Reader.ReadAsync().AsTask().WaitAsync(TimeSpan.FromSeconds(60)));
-        runner.RunAtOnce();
+        // Twice more in a row; then one that can wait.
         List<double> waits = [];
-        await NextAsync(runs.Reader, time, first, waits);
-        Assert.Equal([1], waits);
+        DateTimeOffset last = first;
+        for (int i = 0; i < 3; i++)
+        {
+            (i < 2 ? (Action)runner.RunAtOnce : runner.Run)();
+            last = await NextAsync(runs.Reader, time, last, waits, step: 0.25);
+        }
+
+        Assert.Equal([0.5, 0.5, 1], waits);
         await stop.CancelAsync();
         await loop;
     }
 
-    private static async Task<DateTimeOffset> NextAsync(ChannelReader<DateTimeOffset> runs, FakeTimeProvider time, DateTimeOffset last, List<double> waits)
+    /// <summary>Lets time pass in steps until the next run; adds the time from the last one to the waits.</summary>
+    internal static async Task<DateTimeOffset> NextAsync(ChannelReader<DateTimeOffset> runs, FakeTimeProvider time, DateTimeOffset last, List<double> waits, double step = 1)
     {
         DateTimeOffset next;
         while (!runs.TryRead(out next))
@@ -73,7 +80,7 @@ public sealed class BoundedFrequencyRunnerTests
                 await Task.Yield();
             }
 
-            time.Advance(TimeSpan.FromSeconds(1));
+            time.Advance(TimeSpan.FromSeconds(step));
             await Task.Yield();
         }
 

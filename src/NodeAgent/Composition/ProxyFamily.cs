@@ -114,8 +114,10 @@ internal sealed class ProxyFamily : IAsyncDisposable
         try
         {
             await _programmed.Task.WaitAsync(cancellationToken);
+            // First this: what others change while the other mode's rules go is noticed too.
+            Task watching = _backend.WatchAsync(() => Changed(_runner.RunAtOnce), cancellationToken);
             await _backend.RemoveOtherModeAsync(cancellationToken);
-            await _backend.WatchAsync(() => Changed(_runner.RunAtOnce), cancellationToken);
+            await watching;
         }
         catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
         {

@@ -1,7 +1,9 @@
+using System.Threading.Channels;
 using FsCheck;
 using FsCheck.Fluent;
 using Microsoft.Extensions.Logging.Abstractions;
 using NodeAgent.Kubernetes.Objects;
+using NodeAgent.Linux.Syscalls;
 using NodeAgent.Proxy.Proxiers;
 using NodeAgent.Proxy.Rulesets.Nftables;
 using NodeAgent.Proxy.Tests.Rulesets;
@@ -109,6 +111,49 @@ public sealed class NftablesProxierTests
         _kernel.Refuse = 0;
         Assert.True(await proxier.SyncAsync(default));
         Assert.Contains("10.244.0.77", _kernel.Text(), StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(Errno.EBUSY)]
+    [InlineData(Errno.EAGAIN)]
+    [InlineData(Errno.ERESTART)]
+    [InlineData(Errno.ENOBUFS)]
+    public async Task What_the_kernel_refuses_for_a_while_is_tried_again_ever_later_and_no_change_of_that_time_is_lost(int errno)
+    {
+        NftablesProxier proxier = await WithServices(6);
+        Channel<DateTimeOffset> tries = Channel.CreateUnbounded<DateTimeOffset>();
+        List<bool> done = [];
+        BoundedFrequencyRunner runner = new(async cancellationToken =>
+        {
+            done.Add(await proxier.SyncAsync(cancellationToken));
+            tries.Writer.TryWrite(_time.GetUtcNow());
+            return done[^1];
+        }, TimeSpan.Zero, TimeSpan.FromSeconds(30), TimeSpan.FromHours(1), _time);
+        using CancellationTokenSource stop = new();
+        Task loop = runner.LoopAsync(stop.Token);
+        _kernel.Refuse = errno;
+        _state.SetSlice(TestServices.Slice("web0", "10.244.0.70"));
+        runner.Run();
+        DateTimeOffset last = await tries.Reader.ReadAsync();
+        List<double> waits = [];
+        for (int i = 1; i < 5; i++)
+        {
+            // Who changes something asks for a run; here nobody does, so that only the failure leads to one.
+            _state.SetSlice(TestServices.Slice($"web{i}", $"10.244.0.{70 + i}"));
+            last = await BoundedFrequencyRunnerTests.NextAsync(tries.Reader, _time, last, waits);
+        }
+
+        _state.RemoveService(new ServiceName("ns", "web5"));
+        _kernel.Refuse = 0;
+        await BoundedFrequencyRunnerTests.NextAsync(tries.Reader, _time, last, waits);
+        await stop.CancelAsync();
+        await loop;
+        Assert.Equal([1, 2, 4, 8, 16], waits);
+        Assert.Equal([false, false, false, false, false, true], done);
+        FakeNftKernel fresh = new(IPFamily.IPv4);
+        _state.RequestFull();
+        Assert.True(await Make(_state, fresh).SyncAsync(default));
+        Assert.Equal(fresh.Text(withUnused: false), _kernel.Text(withUnused: false));
     }
 
     [Fact]
