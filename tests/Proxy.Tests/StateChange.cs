@@ -32,7 +32,9 @@ internal sealed record StateChange(int Kind, int Service, int Bits)
             case 6:
                 state.SetService(Changed(name, ip, s => s with
                 {
-                    Type = "LoadBalancer", SessionAffinity = Bits % 2 == 0 ? "ClientIP" : "None", LoadBalancerSourceRanges = [$"203.0.113.{Bits}/28"],
+                    Type = "LoadBalancer",
+                    SessionAffinity = Bits % 2 == 0 ? "ClientIP" : "None",
+                    LoadBalancerSourceRanges = [$"203.0.113.{Bits}/28"],
                 }));
                 break;
             default: state.SetSlice(TestServices.Slice(name, addresses)); break;
