@@ -120,7 +120,14 @@ public sealed class UserNamespaces
             return null;
         }
 
-        (uint first, uint length) = Parse(File.ReadAllBytes(path));
+        byte[] content = File.ReadAllBytes(path);
+        if (content.Length == 0)
+        {
+            // As upstream: a host that lost power can leave it so, and that must not keep the agent from starting.
+            return null;
+        }
+
+        (uint first, uint length) = Parse(content);
         lock (_lock)
         {
             return length != _range.PerPod ? throw new UserNamespaceException($"user namespace: wrong user namespace length {length}")

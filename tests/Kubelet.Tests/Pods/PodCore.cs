@@ -49,6 +49,10 @@ internal sealed class PodCore : IAsyncDisposable
     public NoCgroups Cgroups { get; } = new();
     public ConcurrentDictionary<string, byte[]> Files { get; } = new();
     public (string Reason, string Message)? NoRoom { get; set; }
+
+    /// <summary>Ids for pods with hostUsers: false: room for three of them.</summary>
+    public static UserNamespaceRange Ids { get; } = new(65536, 3 * 65536, 65536);
+
     public FakeRuntime Fake { get; private set; } = null!;
     public string Socket => Path.Combine(_folder.FullName, "r.sock");
     public Life Agent => _lives[^1];
@@ -56,6 +60,8 @@ internal sealed class PodCore : IAsyncDisposable
 
     /// <summary>What made passes fail.</summary>
     public ConcurrentQueue<Exception> Faults { get; } = new();
+
+    private string PullsRoot(int life) => Path.Combine(_folder.FullName, $"pulls-{life}");
 
     private PodResourceState State(string name) => PodResourceState.Load(
         name, Files.GetValueOrDefault(name),
@@ -103,6 +109,21 @@ internal sealed class PodCore : IAsyncDisposable
     public void KillAgent()
     {
         Api.Changed = null;
+        // A dead process does not tidy up its pulls' files, which this one's cancelled tasks do: the next life gets them as they are now.
+        foreach (string file in Directory.GetFiles(Agent.PullsRoot, "*", SearchOption.AllDirectories))
+        {
+            string copy = Path.Combine(PullsRoot(_lives.Count), Path.GetRelativePath(Agent.PullsRoot, file));
+            Directory.CreateDirectory(Path.GetDirectoryName(copy)!);
+            try
+            {
+                File.Copy(file, copy);
+            }
+            catch (FileNotFoundException)
+            {
+                // It was just being removed, or had not its name yet: either is an instant at which a process can die.
+            }
+        }
+
         Agent.End();
     }
 
@@ -192,16 +213,20 @@ internal sealed class PodCore : IAsyncDisposable
         private readonly Housekeeper _housekeeper;
         private readonly SyncLoop _loop;
         private readonly AllocationManager _allocations;
+        private readonly ImagePullRecords _pulls;
 
         public Life(PodCore core)
         {
             _core = core;
+            PullsRoot = core.PullsRoot(core._lives.Count);
             FakeTimeProvider time = core.Time;
             _connection = new CriConnection(CriEndpoint.Parse("unix://" + core.Socket), new CriConnectionOptions(), NullLogger<CriConnection>.Instance);
             var node = new FakeNodeInfo();
             var probes = new NoProbes();
             var objects = new FakeObjectStore();
             NoCgroups cgroups = core.Cgroups;
+            var namespaces = UserNamespaces.Load(PodCore.Ids, core.Paths, _work);
+            _pulls = new ImagePullRecords(PullsRoot, new PullVerification("NeverVerifyPreloadedImages", []), time, NullLogger<ImagePullRecords>.Instance);
             PodResourceState allocated = core.State(PodResourceState.AllocatedFile), actuated = core.State(PodResourceState.ActuatedFile);
             var config = new ContainerConfigOptions(
                 new ContainerLimitsOptions(8L << 30, true, 100_000, true, false, []), new DnsOptions(["10.96.0.10"], "cluster.local", ""), "/var/lib/kubelet/seccomp", false);
@@ -210,6 +235,9 @@ internal sealed class PodCore : IAsyncDisposable
                 new RuntimeManagerNeeds(Events, objects, new NoServicesHere(), node, probes, core.Paths, new SubPathBinder(core.Paths, new Mounter(), _work), _work, (name, _) => Task.FromResult(name), new EnvironmentFiles(_work))
                 {
                     Resize = new ResizeNeeds(actuated, cgroups),
+                    PullRecords = _pulls,
+                    HandlerFeatures = _ => new NodeRuntimeHandlerFeatures { UserNamespaces = true },
+                    UserNamespaces = namespaces,
                 },
                 time, NullLogger<RuntimeManager>.Instance);
             var cache = new PodStatusCache();
@@ -223,7 +251,7 @@ internal sealed class PodCore : IAsyncDisposable
                 () => Merger!.AllReady, time, NullLogger<AllocationManager>.Instance);
             _allocations = allocations;
             var syncer = new PodSyncer(
-                new PodSyncParts(_manager, volumes, objects, probes, cgroups, new AdmitAll()) { Resizing = new PodResizing(allocations, actuated) },
+                new PodSyncParts(_manager, volumes, objects, probes, cgroups, new AdmitAll()) { Resizing = new PodResizing(allocations, actuated), UserNamespaces = namespaces },
                 new PodSyncSurroundings(_pleg, cache, Statuses, node, Events, new StartGate(4, TimeSpan.FromSeconds(10), time), core.Paths, _work),
                 time, NullLogger<PodSyncer>.Instance);
             allocations.Decided += uid => workers!.Wake(uid);
@@ -232,7 +260,7 @@ internal sealed class PodCore : IAsyncDisposable
             SyncLoop? loop = null;
             Merger = new PodSourceMerger([PodSourceKind.Api], u => loop!.Post(u), _ => { });
             _loop = loop = new SyncLoop(pods, workers, Statuses, () => { }, NullLogger<SyncLoop>.Instance);
-            _housekeeper = new Housekeeper(new HousekeepingParts(workers, cache, _manager, volumes, cgroups, core.Paths, _work, time), () => Merger.AllReady && loop.Idle, NullLogger<Housekeeper>.Instance);
+            _housekeeper = new Housekeeper(new HousekeepingParts(workers, cache, _manager, volumes, cgroups, core.Paths, _work, time) { UserNamespaces = namespaces }, () => Merger.AllReady && loop.Idle, NullLogger<Housekeeper>.Instance);
             _pleg.PodChanged += (uid, look) =>
             {
                 if (look)
@@ -244,6 +272,7 @@ internal sealed class PodCore : IAsyncDisposable
             _loop.PodRemoved += _ => _housekeeper.Request();
         }
 
+        public string PullsRoot { get; }
         public PodWorkers Workers { get; }
         public StatusManager Statuses { get; }
         public PodSourceMerger Merger { get; }
@@ -258,6 +287,7 @@ internal sealed class PodCore : IAsyncDisposable
             _ = Task.Run(async () =>
             {
                 await _pleg.FirstRelist.WaitAsync(_stop.Token);
+                await _pulls.RecoverAsync(new ImageServiceClient(_connection), _stop.Token);
                 if (sourcesReady)
                 {
                     Deliver();

@@ -195,7 +195,7 @@ internal sealed class NoVolumes : IVolumeManager
         Fails is not null ? throw new VolumeSetupException("data", Fails) : Task.FromResult(GivesAll ? All(pod) : ImmutableDictionary<string, MountedVolume>.Empty);
 
     private static ImmutableDictionary<string, MountedVolume> All(Pod pod) => pod.Spec.Volumes.Where(v => v.Name is { Length: > 0 }).DistinctBy(v => v.Name)
-        .ToImmutableDictionary(v => v.Name!, v => new MountedVolume(v.Name!, "/nowhere/" + v.Name, false, "emptyDir"));
+        .ToImmutableDictionary(v => v.Name!, v => v.Image is null ? new MountedVolume(v.Name!, "/nowhere/" + v.Name, false, "emptyDir") : new MountedVolume(v.Name!, "", true, MountedVolume.ImageKind));
 
     /// <summary>Where it is set, tearing this pod's volumes down does not come back.</summary>
     public PodUid? Frozen { get; set; }

@@ -35,6 +35,18 @@ public sealed class UserNamespacesTests : IDisposable
 
     private string FileOf(string uid) => Path.Combine(Paths.Pod(new PodUid(uid)), "userns");
 
+    [Fact]
+    public async Task An_empty_file_is_none_as_upstream_reads_it_and_what_was_being_written_neither()
+    {
+        Pod("a");
+        File.WriteAllText(FileOf("a"), "");
+        File.WriteAllText(Path.Combine(Paths.Pod(new PodUid("a")), ".userns.0123"), "{\"uidMap");
+        UserNamespaces namespaces = Load();
+        Assert.Equal(65536u, await FirstIdAsync(namespaces, "a"));
+        Assert.Equal(2 * 65536u, await FirstIdAsync(namespaces, "b"));
+        Assert.Equal(65536u, await FirstIdAsync(Load(), "a"));
+    }
+
     [Theory]
     [InlineData(null)]
     [InlineData(true)]
