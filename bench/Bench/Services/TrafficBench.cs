@@ -39,7 +39,7 @@ internal static class TrafficBench
         HarnessOptions harness = new() { Folder = "/var/tmp/na-bench-t", Prefix = "nabt", ControlPlane = HarnessOptions.ControlPlaneFromEnvironment(), Announce = Say };
         string? go = Requirements.Kubernetes("kube-proxy");
         await using ProxyBed bed = await ProxyBed.UpAsync(harness, 62);
-        Console.WriteLine($"{TrafficServices.Count} Services, seed {options.Seed}, {options.Changes} changes, {options.ChangesPerSecond}/s; {options.Connections} connections/s and {options.Open} long ones through cluster IPs and node ports; {bed.Control.Description}; {Requirements.AgentProgram}");
+        Console.WriteLine($"{TrafficServices.Count} Services, seed {options.Seed}, {options.Changes} changes, {options.ChangesPerSecond}/s; {options.Connections} connections/s (a third of them UDP) and {options.Open} long ones through cluster IPs and node ports; {bed.Control.Description}; {Requirements.AgentProgram}");
         TrafficServices? first = null;
         foreach (string mode in modes)
         {
@@ -48,7 +48,7 @@ internal static class TrafficBench
             {
                 Say($"{mode}: {name}");
                 // The same changes for each.
-                TrafficServices services = new(bed, options.Seed);
+                TrafficServices services = new(bed, options.Seed, udp: true);
                 await (first is null ? services.CreateAsync() : services.ResetAsync());
                 first = services;
                 reports.Add(await new TrafficScript(bed, services, options with { Announce = Say }).RunAsync(name, mode, program));

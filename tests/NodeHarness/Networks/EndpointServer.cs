@@ -8,6 +8,7 @@ namespace NodeAgent.Harness.Networks;
 public sealed class EndpointServer : IDisposable
 {
     private readonly Socket _listener;
+    private readonly DatagramServer _datagrams;
 
     /// <summary>Listens on a port of every address.</summary>
     public EndpointServer(NetworkNamespace where, int port)
@@ -17,10 +18,15 @@ public sealed class EndpointServer : IDisposable
         _listener.Bind(new IPEndPoint(IPAddress.Any, port));
         _listener.Listen(4096);
         _ = AcceptAsync();
+        _datagrams = new DatagramServer(where, port);
     }
 
     /// <summary>Takes no more connections.</summary>
-    public void Dispose() => _listener.Dispose();
+    public void Dispose()
+    {
+        _listener.Dispose();
+        _datagrams.Dispose();
+    }
 
     private async Task AcceptAsync()
     {

@@ -117,16 +117,17 @@ public sealed class ProxyBed : IAsyncDisposable
     /// <param name="count">How many.</param>
     /// <param name="each">Endpoints of each.</param>
     /// <param name="nodePorts">With node ports.</param>
-    public Task CreateServicesAsync(int count, int each, bool nodePorts = false) => Parallel.ForAsync(0, count, new ParallelOptions { MaxDegreeOfParallelism = 16 }, async (i, _) =>
+    /// <param name="udp">For UDP too, by the same numbers.</param>
+    public Task CreateServicesAsync(int count, int each, bool nodePorts = false, bool udp = false) => Parallel.ForAsync(0, count, new ParallelOptions { MaxDegreeOfParallelism = 16 }, async (i, _) =>
     {
         await PostAsync($"/api/v1/namespaces/{Space}/services", new JsonObject
         {
             ["apiVersion"] = "v1",
             ["kind"] = "Service",
             ["metadata"] = new JsonObject { ["name"] = Name(i) },
-            ["spec"] = new JsonObject { ["type"] = nodePorts ? "NodePort" : "ClusterIP", ["clusterIP"] = ClusterIP(i), ["ports"] = new JsonArray(PortOf(i, nodePorts)) },
+            ["spec"] = new JsonObject { ["type"] = nodePorts ? "NodePort" : "ClusterIP", ["clusterIP"] = ClusterIP(i), ["ports"] = new JsonArray([.. Protocols(udp).Select(protocol => PortOf(i, nodePorts, protocol))]) },
         });
-        await PostAsync($"/apis/discovery.k8s.io/v1/namespaces/{Space}/endpointslices", Slice(i, Ready(Enumerable.Range(i * each, each).Select(Endpoint))));
+        await PostAsync($"/apis/discovery.k8s.io/v1/namespaces/{Space}/endpointslices", Slice(i, Ready(Enumerable.Range(i * each, each).Select(Endpoint)), udp));
     });
 
     /// <summary>Gives a Service other endpoints, all ready.</summary>
@@ -222,21 +223,25 @@ public sealed class ProxyBed : IAsyncDisposable
     private static IEnumerable<KeyValuePair<string, EndpointState>> Ready(IEnumerable<string> addresses) =>
         addresses.Select(a => KeyValuePair.Create(a, EndpointState.Ready));
 
-    private static JsonObject PortOf(int service, bool nodePort)
+    private static string[] Protocols(bool udp) => udp ? ["TCP", "UDP"] : ["TCP"];
+
+    private static string PortName(string protocol) => protocol == "TCP" ? "web" : "web-udp";
+
+    private static JsonNode PortOf(int service, bool nodePort, string protocol)
     {
-        JsonObject port = new() { ["name"] = "web", ["port"] = Port, ["targetPort"] = TargetPort };
+        JsonObject port = new() { ["name"] = PortName(protocol), ["protocol"] = protocol, ["port"] = Port, ["targetPort"] = TargetPort };
         if (nodePort)
             port["nodePort"] = NodePort(service);
         return port;
     }
 
-    private static JsonObject Slice(int service, IEnumerable<KeyValuePair<string, EndpointState>> endpoints) => new()
+    private static JsonObject Slice(int service, IEnumerable<KeyValuePair<string, EndpointState>> endpoints, bool udp = false) => new()
     {
         ["apiVersion"] = "discovery.k8s.io/v1",
         ["kind"] = "EndpointSlice",
         ["addressType"] = "IPv4",
         ["metadata"] = new JsonObject { ["name"] = Name(service) + "-1", ["labels"] = new JsonObject { ["kubernetes.io/service-name"] = Name(service) } },
-        ["ports"] = new JsonArray(new JsonObject { ["name"] = "web", ["port"] = TargetPort, ["protocol"] = "TCP" }),
+        ["ports"] = new JsonArray([.. Protocols(udp).Select(protocol => (JsonNode)new JsonObject { ["name"] = PortName(protocol), ["port"] = TargetPort, ["protocol"] = protocol })]),
         ["endpoints"] = new JsonArray([.. endpoints.Where(e => e.Value != EndpointState.Absent).Select(e => (JsonNode)new JsonObject
         {
             ["addresses"] = new JsonArray(e.Key),

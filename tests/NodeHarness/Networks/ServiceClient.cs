@@ -14,7 +14,12 @@ public readonly record struct ServiceAnswer(string? Endpoint, string? Failure);
 public sealed class ServiceClient(NetworkNamespace from) : IDisposable
 {
     private const int Stock = 64;
-    private readonly ConcurrentQueue<Socket> _sockets = new();
+    private static readonly TimeSpan Resend = TimeSpan.FromSeconds(1);
+    private readonly ConcurrentQueue<Socket> _sockets = new(), _datagrams = new();
+
+    /// <summary>One short connection, or one question in a datagram.</summary>
+    public Task<ServiceAnswer> AskAsync(LoadTarget target, TimeSpan limit) =>
+        target.Udp ? AskUdpAsync(target.IP, target.Port, limit) : AskAsync(target.IP, target.Port, limit);
 
     /// <summary>One short connection.</summary>
     public async Task<ServiceAnswer> AskAsync(string ip, int port, TimeSpan limit)
@@ -24,10 +29,40 @@ public sealed class ServiceClient(NetworkNamespace from) : IDisposable
         return answer;
     }
 
+    /// <summary>A question from a port of its own, sent again each second as a first packet of TCP is.</summary>
+    private async Task<ServiceAnswer> AskUdpAsync(string ip, int port, TimeSpan limit)
+    {
+        using Socket socket = Take(_datagrams, SocketType.Dgram);
+        using CancellationTokenSource deadline = new(limit);
+        byte[] buffer = new byte[64];
+        try
+        {
+            await socket.ConnectAsync(new IPEndPoint(IPAddress.Parse(ip), port), deadline.Token);
+            while (true)
+            {
+                await socket.SendAsync("?"u8.ToArray(), deadline.Token);
+                using CancellationTokenSource again = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token);
+                again.CancelAfter(Resend);
+                try
+                {
+                    return new ServiceAnswer(Encoding.ASCII.GetString(buffer, 0, await socket.ReceiveAsync(buffer, again.Token)).Trim(), null);
+                }
+                catch (OperationCanceledException) when (!deadline.IsCancellationRequested)
+                {
+                    // Lost, or late.
+                }
+            }
+        }
+        catch (Exception e) when (e is SocketException or OperationCanceledException)
+        {
+            return new ServiceAnswer(null, Name(e));
+        }
+    }
+
     /// <summary>A connection that stays open; null where none came about.</summary>
     public async Task<(ServiceAnswer Answer, Socket? Open)> OpenAsync(string ip, int port, TimeSpan limit)
     {
-        Socket socket = Take();
+        Socket socket = Take(_sockets, SocketType.Stream);
         using CancellationTokenSource deadline = new(limit);
         try
         {
@@ -80,7 +115,7 @@ public sealed class ServiceClient(NetworkNamespace from) : IDisposable
     /// <summary>Closes what is left in stock.</summary>
     public void Dispose()
     {
-        while (_sockets.TryDequeue(out Socket? socket))
+        while (_sockets.TryDequeue(out Socket? socket) || _datagrams.TryDequeue(out socket))
         {
             socket.Dispose();
         }
@@ -91,19 +126,23 @@ public sealed class ServiceClient(NetworkNamespace from) : IDisposable
         : "timeout";
 
     // A socket belongs to the namespace of the thread that makes it: many are made at once, entering costs more than the rest.
-    private Socket Take()
+    private Socket Take(ConcurrentQueue<Socket> stock, SocketType type)
     {
-        if (_sockets.TryDequeue(out Socket? socket))
+        if (stock.TryDequeue(out Socket? socket))
         {
             return socket;
         }
 
-        Socket[] made = from.Within(() => Enumerable.Range(0, Stock).Select(_ => new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true }).ToArray());
+        Socket[] made = from.Within(() => Enumerable.Range(0, Stock).Select(_ => New(type)).ToArray());
         foreach (Socket one in made[1..])
         {
-            _sockets.Enqueue(one);
+            stock.Enqueue(one);
         }
 
         return made[0];
     }
+
+    private static Socket New(SocketType type) => type == SocketType.Stream
+        ? new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true }
+        : new Socket(AddressFamily.InterNetwork, SocketType.Dgram, ProtocolType.Udp);
 }

@@ -8,7 +8,8 @@ namespace NodeAgent.Harness.Networks;
 /// <param name="Service">The Service's number.</param>
 /// <param name="IP">A cluster IP or an address of the node.</param>
 /// <param name="Port">Port or node port.</param>
-public readonly record struct LoadTarget(int Service, string IP, int Port);
+/// <param name="Udp">By datagrams, each question from a port of its own.</param>
+public readonly record struct LoadTarget(int Service, string IP, int Port, bool Udp = false);
 
 /// <summary>What became of the connections.</summary>
 /// <param name="Connections">Short connections tried.</param>
@@ -69,9 +70,10 @@ public sealed class SteadyLoad : IAsyncDisposable
         NetworkNamespace from, IReadOnlyList<LoadTarget> targets, int perSecond, int open, Func<LoadTarget, string, long, string?>? judge)
     {
         SteadyLoad load = new(from, targets, perSecond, open, judge);
+        LoadTarget[] streams = [.. targets.Where(t => !t.Udp)];
         for (int i = 0; i < open; i++)
         {
-            LoadTarget target = targets[i % targets.Count];
+            LoadTarget target = streams[i % streams.Length];
             (ServiceAnswer answer, Socket? socket) = await load._client.OpenAsync(target.IP, target.Port, Patience);
             load._running.Add(load.KeepAsync(socket ?? throw new InvalidOperationException($"{target}: {answer.Failure}"), answer.Endpoint!));
         }
@@ -110,7 +112,7 @@ public sealed class SteadyLoad : IAsyncDisposable
     {
         Interlocked.Increment(ref _connections);
         long begun = Stopwatch.GetTimestamp();
-        ServiceAnswer answer = await _client.AskAsync(target.IP, target.Port, Patience);
+        ServiceAnswer answer = await _client.AskAsync(target, Patience);
         if ((answer.Failure ?? _judge?.Invoke(target, answer.Endpoint!, begun)) is { } failure)
         {
             _failures.AddOrUpdate(failure, 1, (_, n) => n + 1);

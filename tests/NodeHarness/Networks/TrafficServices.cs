@@ -8,7 +8,10 @@ namespace NodeAgent.Harness.Networks;
 /// Services with cluster IP and node port whose endpoints change at random from a seed, one of each ready at all times, and what the API
 /// server was told of them: an answer of an endpoint that had not been ready for long is found out.
 /// </summary>
-public sealed class TrafficServices(ProxyBed bed, int seed)
+/// <param name="bed">Where they are.</param>
+/// <param name="seed">Of the changes.</param>
+/// <param name="udp">They answer UDP too, on their cluster IPs.</param>
+public sealed class TrafficServices(ProxyBed bed, int seed, bool udp = false)
 {
     /// <summary>How many Services.</summary>
     public const int Count = 20;
@@ -26,9 +29,9 @@ public sealed class TrafficServices(ProxyBed bed, int seed)
     private int _fresh = FirstFresh, _late;
     private double _latest;
 
-    /// <summary>The cluster IP and the node port of each Service.</summary>
+    /// <summary>The cluster IP, for UDP too where asked for, and the node port of each Service.</summary>
     public IReadOnlyList<LoadTarget> Targets { get; } = [.. Enumerable.Range(0, Count).SelectMany(i =>
-        (LoadTarget[])[new LoadTarget(i, ProxyBed.ClusterIP(i), ProxyBed.Port), new LoadTarget(i, bed.NodeAddress, ProxyBed.NodePort(i))])];
+        (LoadTarget[])[new LoadTarget(i, ProxyBed.ClusterIP(i), ProxyBed.Port), new LoadTarget(i, bed.NodeAddress, ProxyBed.NodePort(i)), .. udp ? [new LoadTarget(i, ProxyBed.ClusterIP(i), ProxyBed.Port, Udp: true)] : Array.Empty<LoadTarget>()])];
 
     /// <summary>Answers of an endpoint that was not ready any more when the connection began, however short before; and the longest time of that, in seconds.</summary>
     public (int Answers, double Longest) Late => (_late, _latest);
@@ -36,7 +39,7 @@ public sealed class TrafficServices(ProxyBed bed, int seed)
     /// <summary>Creates them, each with its first endpoint.</summary>
     public async Task CreateAsync()
     {
-        await bed.CreateServicesAsync(Count, 1, nodePorts: true);
+        await bed.CreateServicesAsync(Count, 1, nodePorts: true, udp);
         await ResetAsync();
     }
 
@@ -105,7 +108,7 @@ public sealed class TrafficServices(ProxyBed bed, int seed)
         {
             for (int n = 0; n < 8; n++)
             {
-                ServiceAnswer answer = await client.AskAsync(target.IP, target.Port, OneTry);
+                ServiceAnswer answer = await client.AskAsync(target, OneTry);
                 EndpointState state = answer.Endpoint is { } e ? _told[target.Service].GetValueOrDefault(e) : EndpointState.Ready;
                 if (answer.Failure is not null || state != EndpointState.Ready)
                     wrong.Add($"{target}: {answer.Failure ?? $"{answer.Endpoint} answered, which is {state}"}");
@@ -123,7 +126,7 @@ public sealed class TrafficServices(ProxyBed bed, int seed)
         {
             bool all = true;
             foreach (LoadTarget target in Targets)
-                all = all && (await client.AskAsync(target.IP, target.Port, oneTry)).Endpoint is not null;
+                all = all && (await client.AskAsync(target, oneTry)).Endpoint is not null;
             if (all)
                 return Stopwatch.GetElapsedTime(since);
         }
