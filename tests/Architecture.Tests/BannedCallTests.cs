@@ -4,9 +4,10 @@ public sealed class BannedCallTests
 {
     private static readonly string[] Projects = ["NodeAgent", "Kubelet", "Proxy", "Cri", "Grpc", "Kubernetes", "Linux"];
 
-    // Who may start programs: iptables and what loads kernel modules, exec plugins of a kubeconfig, image credential plugins.
+    // Who may start programs: iptables and what loads kernel modules, exec plugins of a kubeconfig, image credential plugins, journalctl.
     private static readonly string[] ProcessUsers =
-        ["NodeAgent.Proxy.Kernel.", "NodeAgent.Proxy.Conntrack.", "NodeAgent.Kubernetes.Kubeconfig.", "NodeAgent.Kubelet.Images."];
+        ["NodeAgent.Proxy.Kernel.", "NodeAgent.Proxy.Conntrack.", "NodeAgent.Kubernetes.Kubeconfig.", "NodeAgent.Kubelet.Images.",
+            "NodeAgent.Kubelet.Server.SystemLogs.JournalReader"];
 
     [Fact]
     public void Nothing_reads_the_wall_clock_past_TimeProvider() => AssertNone(use =>
