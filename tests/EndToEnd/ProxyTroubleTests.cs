@@ -87,8 +87,9 @@ public sealed class ProxyTroubleTests(TrafficBed fixture, ITestOutputHelper outp
         await fixture.StartAsync("iptables", "1s", LegacyPrograms(file));
         await using SteadyLoad load = await fixture.LoadAsync();
         using HttpClient http = Bed.OnNode();
-        Assert.Equal(HttpStatusCode.OK, await HealthAsync(http));
-        Assert.Equal(0, await FailuresAsync(http));
+        // The ports open once the rules are there.
+        await Until.HoldsAsync("health answers", Soon, async () => await HealthAsync(http) == HttpStatusCode.OK);
+        await Until.HoldsAsync("metrics tell of no failure", Soon, async () => await FailuresAsync(http) == 0);
         Task settled;
         // .NET's exclusive share is flock(2), the same that the programs take.
         using (FileStream held = new(file, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None))

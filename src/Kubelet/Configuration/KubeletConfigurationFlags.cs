@@ -121,6 +121,6 @@ internal static class KubeletConfigurationFlags
     private static FlagDefinition Bound(string name, FlagKind kind, string path, string summary)
     {
         var field = KubeletConfigurationTable.Fields.Fields.First(f => f.Path == path);
-        return new FlagDefinition(name, kind, field.DefaultText, summary) { FieldPath = path, State = field.State };
+        return new FlagDefinition(name, kind, "", summary) { Field = field, State = field.State };
     }
 }

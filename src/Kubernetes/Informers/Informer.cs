@@ -123,7 +123,7 @@ public partial class Informer<T, TItem> : IInformer<TItem>
         catch (Exception e)
 #pragma warning restore CA1031
         {
-            LogHandlerFailed(e, registration.Handler.GetType().Name, T.Resource.Plural);
+            LogHandlerFailed(e, registration.Handler.GetType().Name, ResourceOf<T>.Type.Plural);
         }
     }
 

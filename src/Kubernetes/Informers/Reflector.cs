@@ -132,13 +132,13 @@ internal sealed partial class Reflector<T>(
         catch (ApiException e) when (_resourceVersion is null && !(e.IsUnauthorized || e.IsForbidden || e.IsTooManyRequests))
         {
             // Refused with 422 where the gate is off, with an ERROR frame of code 500 where etcd is too old: pages always work.
-            LogNoStreaming(T.Resource.Plural, e.Message);
+            LogNoStreaming(ResourceOf<T>.Type.Plural, e.Message);
             _streaming = false;
             return true;
         }
         catch (StreamingUnsupportedException)
         {
-            LogNoStreaming(T.Resource.Plural, "the initial events did not end");
+            LogNoStreaming(ResourceOf<T>.Type.Plural, "the initial events did not end");
             _streaming = false;
             return true;
         }
@@ -224,11 +224,11 @@ internal sealed partial class Reflector<T>(
         // One line for each time of failure, not one for each try.
         if (_failing || expected || options.Quiet)
         {
-            LogStillFailing(T.Resource.Plural, e.Message);
+            LogStillFailing(ResourceOf<T>.Type.Plural, e.Message);
             return;
         }
         _failing = true;
-        LogFailing(T.Resource.Plural, e.Message);
+        LogFailing(ResourceOf<T>.Type.Plural, e.Message);
     }
 
     private void Recovered()
@@ -236,7 +236,7 @@ internal sealed partial class Reflector<T>(
         if (!_failing)
             return;
         _failing = false;
-        LogRecovered(T.Resource.Plural);
+        LogRecovered(ResourceOf<T>.Type.Plural);
     }
 
     private sealed class StreamingUnsupportedException : Exception;

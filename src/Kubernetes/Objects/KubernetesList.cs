@@ -14,10 +14,10 @@ public sealed record KubernetesList<T> : IJsonObject<KubernetesList<T>>
     public static KubernetesList<T> Empty { get; } = new();
 
     /// <summary>Group and version of the list.</summary>
-    public string ApiVersion { get; init => field = value ?? ""; } = T.Resource.ApiVersion;
+    public string ApiVersion { get; init => field = value ?? ""; } = ResourceOf<T>.Type.ApiVersion;
 
     /// <summary>The list kind, for example PodList.</summary>
-    public string Kind { get; init => field = value ?? ""; } = T.Resource.Kind + "List";
+    public string Kind { get; init => field = value ?? ""; } = ResourceOf<T>.Type.Kind + "List";
 
     /// <summary>Resource version of the list and the token for the next page.</summary>
     public ListMeta Metadata { get; init => field = value ?? ListMeta.Empty; } = ListMeta.Empty;
@@ -47,8 +47,8 @@ public sealed record KubernetesList<T> : IJsonObject<KubernetesList<T>>
         }
         return new KubernetesList<T>
         {
-            ApiVersion = apiVersion ?? T.Resource.ApiVersion,
-            Kind = kind ?? T.Resource.Kind + "List",
+            ApiVersion = apiVersion ?? ResourceOf<T>.Type.ApiVersion,
+            Kind = kind ?? ResourceOf<T>.Type.Kind + "List",
             Metadata = metadata!,
             Items = items!,
         };

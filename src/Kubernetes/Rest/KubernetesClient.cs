@@ -33,7 +33,7 @@ public sealed class KubernetesClient : IKubernetesClient, IDisposable
     public Task<T> GetAsync<T>(string? namespaceName, string name, string? resourceVersion = null, CancellationToken cancellationToken = default)
         where T : class, IKubernetesResource<T>
     {
-        QueryBuilder path = new(ResourcePaths.Item(T.Resource, namespaceName, name));
+        QueryBuilder path = new(ResourcePaths.Item(ResourceOf<T>.Type, namespaceName, name));
         path.Add("resourceVersion", resourceVersion);
         return CallAsync<T>(HttpMethod.Get, path.ToString(), default, null, cancellationToken);
     }
@@ -43,7 +43,7 @@ public sealed class KubernetesClient : IKubernetesClient, IDisposable
         where T : class, IKubernetesResource<T>
     {
         ArgumentNullException.ThrowIfNull(options);
-        return CallAsync<KubernetesList<T>>(HttpMethod.Get, ResourcePaths.List(T.Resource, namespaceName, options), default, null, cancellationToken);
+        return CallAsync<KubernetesList<T>>(HttpMethod.Get, ResourcePaths.List(ResourceOf<T>.Type, namespaceName, options), default, null, cancellationToken);
     }
 
     /// <inheritdoc/>
@@ -52,7 +52,7 @@ public sealed class KubernetesClient : IKubernetesClient, IDisposable
     {
         ArgumentNullException.ThrowIfNull(options);
         ArgumentNullException.ThrowIfNull(each);
-        ApiRequest request = new(HttpMethod.Get, ResourcePaths.List(T.Resource, namespaceName, options), default, null, _options.RequestTimeout);
+        ApiRequest request = new(HttpMethod.Get, ResourcePaths.List(ResourceOf<T>.Type, namespaceName, options), default, null, _options.RequestTimeout);
         return _sender.MeasureAsync(HttpMethod.Get, () => ReadListAsync(request, each, cancellationToken));
     }
 
@@ -80,9 +80,9 @@ public sealed class KubernetesClient : IKubernetesClient, IDisposable
         where T : class, IKubernetesResource<T>
     {
         ArgumentNullException.ThrowIfNull(value);
-        if (T.Resource.Namespaced && string.IsNullOrEmpty(value.Metadata.Namespace))
-            throw new ArgumentException($"{T.Resource.Kind} {value.Metadata.Name}: metadata.namespace is needed to create it", nameof(value));
-        string path = ResourcePaths.Collection(T.Resource, value.Metadata.Namespace);
+        if (ResourceOf<T>.Type.Namespaced && string.IsNullOrEmpty(value.Metadata.Namespace))
+            throw new ArgumentException($"{ResourceOf<T>.Type.Kind} {value.Metadata.Name}: metadata.namespace is needed to create it", nameof(value));
+        string path = ResourcePaths.Collection(ResourceOf<T>.Type, value.Metadata.Namespace);
         return CallAsync<T>(HttpMethod.Post, path, KubernetesJson.SerializeToUtf8Bytes(value), null, cancellationToken);
     }
 
@@ -103,7 +103,7 @@ public sealed class KubernetesClient : IKubernetesClient, IDisposable
         where T : class, IKubernetesResource<T>
     {
         ArgumentNullException.ThrowIfNull(value);
-        string path = ResourcePaths.Item(T.Resource, value.Metadata.Namespace, value.Metadata.Name ?? "", subresource);
+        string path = ResourcePaths.Item(ResourceOf<T>.Type, value.Metadata.Namespace, value.Metadata.Name ?? "", subresource);
         return CallAsync<T>(HttpMethod.Put, path, KubernetesJson.SerializeToUtf8Bytes(value), null, cancellationToken);
     }
 
@@ -113,7 +113,7 @@ public sealed class KubernetesClient : IKubernetesClient, IDisposable
         where T : class, IKubernetesResource<T>
     {
         ArgumentNullException.ThrowIfNull(patch);
-        string path = ResourcePaths.Patch(ResourcePaths.Item(T.Resource, namespaceName, name, subresource), patch);
+        string path = ResourcePaths.Patch(ResourcePaths.Item(ResourceOf<T>.Type, namespaceName, name, subresource), patch);
         return CallAsync<T>(HttpMethod.Patch, path, patch.Body, patch.ContentType, cancellationToken);
     }
 
@@ -122,7 +122,7 @@ public sealed class KubernetesClient : IKubernetesClient, IDisposable
         where T : class, IKubernetesResource<T>
     {
         DeleteOptions body = (options ?? DeleteOptions.Empty) with { ApiVersion = "v1", Kind = "DeleteOptions" };
-        string path = ResourcePaths.Item(T.Resource, namespaceName, name);
+        string path = ResourcePaths.Item(ResourceOf<T>.Type, namespaceName, name);
         await RawAsync(HttpMethod.Delete, path, KubernetesJson.SerializeToUtf8Bytes(body), null, cancellationToken);
     }
 
@@ -142,7 +142,7 @@ public sealed class KubernetesClient : IKubernetesClient, IDisposable
     {
         ArgumentNullException.ThrowIfNull(options);
         ApiRequest request = new(
-            HttpMethod.Get, ResourcePaths.Watch(T.Resource, namespaceName, options), default, null, options.Timeout + WatchSlack);
+            HttpMethod.Get, ResourcePaths.Watch(ResourceOf<T>.Type, namespaceName, options), default, null, options.Timeout + WatchSlack);
         using Attempt attempt = await _sender.SendAsync(request, cancellationToken);
         await using Stream stream = await attempt.Response!.Content.ReadAsStreamAsync(attempt.Token);
         using PooledBuffer buffer = new(8192, _options.MaximumFrameBytes);

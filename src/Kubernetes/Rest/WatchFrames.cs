@@ -31,7 +31,7 @@ internal static class WatchFrames
                 from = (int)reader.TokenStartIndex;
                 // The server writes the type first; whatever comes in another order is read once the type is known.
                 if (type is not null and not "ERROR")
-                    value = T.Read(ref reader);
+                    value = JsonOf<T>.Read(ref reader);
                 else
                     reader.Skip();
                 to = (int)reader.BytesConsumed;

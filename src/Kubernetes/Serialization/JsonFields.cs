@@ -60,7 +60,7 @@ internal static partial class JsonFields
     internal static JsonElement? ReadRaw(ref Utf8JsonReader reader) => Value(ref reader) ? JsonElement.ParseValue(ref reader) : null;
 
     internal static T? ReadObject<T>(ref Utf8JsonReader reader)
-        where T : class, IJsonObject<T> => Value(ref reader) ? T.Read(ref reader) : null;
+        where T : class, IJsonObject<T> => Value(ref reader) ? JsonOf<T>.Read(ref reader) : null;
 
     internal static IReadOnlyList<T>? ReadObjects<T>(ref Utf8JsonReader reader)
         where T : class, IJsonObject<T>
@@ -69,7 +69,7 @@ internal static partial class JsonFields
             return null;
         List<T> list = [];
         while (NextItem(ref reader))
-            list.Add(reader.TokenType == JsonTokenType.Null ? T.Empty : T.Read(ref reader));
+            list.Add(reader.TokenType == JsonTokenType.Null ? JsonOf<T>.Empty : JsonOf<T>.Read(ref reader));
         return list;
     }
 
@@ -168,7 +168,7 @@ internal static partial class JsonFields
             return null;
         Dictionary<string, T> map = [];
         while (NextField(ref reader))
-            map[Key(ref reader)] = reader.TokenType == JsonTokenType.Null ? T.Empty : T.Read(ref reader);
+            map[Key(ref reader)] = reader.TokenType == JsonTokenType.Null ? JsonOf<T>.Empty : JsonOf<T>.Read(ref reader);
         return map;
     }
 

@@ -50,7 +50,7 @@ public static class KubernetesJson
         try
         {
             reader.Read();
-            T value = T.Read(ref reader);
+            T value = JsonOf<T>.Read(ref reader);
             reader.Read();
             return value;
         }

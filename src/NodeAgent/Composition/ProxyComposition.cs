@@ -27,11 +27,12 @@ internal sealed partial class ProxyComposition(ProxySettings settings, ILoggerFa
     private static readonly TimeSpan AddressPatience = TimeSpan.FromSeconds(30);
     private static readonly TimeSpan PodCidrPatience = TimeSpan.FromMinutes(5);
     private static readonly TimeSpan RangesPatience = TimeSpan.FromSeconds(2);
-    private static readonly TimeSpan IptablesLimit = TimeSpan.FromMinutes(5);
+    private static readonly TimeSpan RulesPatience = TimeSpan.FromSeconds(5);
 
     private readonly ILogger _logger = loggers.CreateLogger("NodeAgent.Proxy");
     private readonly KernelSettings _kernel = new();
     private readonly HostNetwork _network = new();
+    private readonly TaskCompletionSource _programmed = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     /// <summary>Runs until cancelled, or until something ends with an error, which is then this call's; with --init-only until the kernel is prepared. Rules are left in place.</summary>
     /// <param name="ready">Called once the watches have begun; nothing of the API server is waited for.</param>
@@ -57,7 +58,10 @@ internal sealed partial class ProxyComposition(ProxySettings settings, ILoggerFa
         var nodes = new ProxyNodeWatch(health);
         var informers = new ProxyInformers(api, settings, loggers, time);
         informers.Node.AddHandler(nodes);
-        List<Task> running = [.. informers.Run(stop.Token), events.RunAsync(stop.Token), .. settings.InitOnly ? [] : new[] { servers.RunAsync(stop.Token) }];
+        List<Task> running =
+        [
+            .. informers.Run(stop.Token), AfterRulesAsync(events.RunAsync, stop.Token), .. settings.InitOnly ? [] : new[] { AfterRulesAsync(servers.RunAsync, stop.Token) },
+        ];
         running.Add(ProgramAsync(informers, nodes, around, stop.Token));
         if (!settings.InitOnly)
         {
@@ -93,7 +97,7 @@ internal sealed partial class ProxyComposition(ProxySettings settings, ILoggerFa
                 nftables.DeleteTable();
             }
 
-            var iptables = new IptablesCommands(family, IptablesLimit);
+            var iptables = new IptablesCommands(family, HostFamily.IptablesLimit);
             bool supported = await iptables.IsSupportedAsync(cancellationToken);
             // First the mode whose chains use those of the other.
             await IpvsCleanup.RunAsync(supported ? iptables : null, family, TimeProvider.System, cancellationToken);
@@ -104,13 +108,22 @@ internal sealed partial class ProxyComposition(ProxySettings settings, ILoggerFa
         }
     }
 
+    /// <summary>Begins work that can wait once the rules are there, or are not to be had for a while: until then the processors are theirs.</summary>
+    private async Task AfterRulesAsync(Func<CancellationToken, Task> work, CancellationToken cancellationToken)
+    {
+        await Task.WhenAny(_programmed.Task, Task.Delay(RulesPatience, time, cancellationToken));
+        await work(cancellationToken);
+    }
+
     private ObjectReference NodeReference => new() { Kind = "Node", Name = settings.NodeName, Uid = settings.NodeName };
 
     private async Task ProgramAsync(ProxyInformers informers, ProxyNodeWatch nodes, ProxySurroundings around, CancellationToken cancellationToken)
     {
+        // The host is looked at while the first answers are on their way.
+        Task<HostFamily[]> host = HostFamily.LookAsync(settings.Configuration.Mode, cancellationToken);
         await informers.Node.HasSynced.WaitAsync(cancellationToken);
         ProxyNode node = await WaitForNodeAsync(nodes, cancellationToken);
-        List<ProxyFamily> families = await PrepareAsync(node, around, cancellationToken);
+        List<ProxyFamily> families = await PrepareAsync(node, host, around, cancellationToken);
         try
         {
             if (!settings.InitOnly)
@@ -157,7 +170,7 @@ internal sealed partial class ProxyComposition(ProxySettings settings, ILoggerFa
         await Task.WhenAll(first.HasSynced, second.HasSynced).WaitAsync(cancellationToken);
         Volatile.Write(ref synced, true);
         await await Task.WhenAny(
-            [FailOnNewPodCidrsAsync(informers.Node, node, cancellationToken), AfterStart.TrimAsync(families, time, cancellationToken), .. families.Select(f => f.RunAsync(cancellationToken))]);
+            [FailOnNewPodCidrsAsync(informers.Node, node, cancellationToken), AfterStart.TrimAsync(families, _programmed, time, cancellationToken), .. families.Select(f => f.RunAsync(cancellationToken))]);
     }
 
     private bool IsIpvs => settings.Configuration.Mode == "ipvs";
@@ -165,22 +178,22 @@ internal sealed partial class ProxyComposition(ProxySettings settings, ILoggerFa
     private bool IsNftables => settings.Configuration.Mode == "nftables";
 
     /// <summary>Kernel settings and one proxier for each family the host can do.</summary>
-    private async Task<List<ProxyFamily>> PrepareAsync(ProxyNode node, ProxySurroundings around, CancellationToken cancellationToken)
+    private async Task<List<ProxyFamily>> PrepareAsync(ProxyNode node, Task<HostFamily[]> host, ProxySurroundings around, CancellationToken cancellationToken)
     {
-        List<IPFamily> usable = [];
-        foreach (IPFamily family in Enum.GetValues<IPFamily>())
+        List<HostFamily> usable = [];
+        foreach (HostFamily family in await host)
         {
-            if ((family == IPFamily.IPv4 || HasIPv6()) && await IsUsableAsync(family, cancellationToken))
+            if (family.Refusal is { } cause)
             {
-                usable.Add(family);
+                LogWithoutFamily(family.Family, cause);
             }
             else
             {
-                LogWithoutFamily(family, family == IPFamily.IPv6 && !HasIPv6() ? "it is switched off on this host" : $"the rules of mode {(IsNftables ? "nftables" : "iptables")} are not to be had for it");
+                usable.Add(family);
             }
         }
 
-        if (!usable.Contains(node.Addresses.Primary))
+        if (!usable.Exists(f => f.Family == node.Addresses.Primary))
         {
             throw new InvalidOperationException(IsNftables
                 ? $"nftables cannot be used for the node's family {node.Addresses.Primary}; load the kernel module nf_tables and run as root or with CAP_NET_ADMIN"
@@ -204,10 +217,10 @@ internal sealed partial class ProxyComposition(ProxySettings settings, ILoggerFa
         }
 
         List<ProxyFamily> families = [];
-        foreach (IPFamily family in usable)
+        foreach (HostFamily family in usable)
         {
-            var state = new ProxyState(family) { Started = time.GetUtcNow() };
-            families.Add(new ProxyFamily(state, await BackendAsync(state, node, around, cancellationToken), node, around));
+            var state = new ProxyState(family.Family) { Started = time.GetUtcNow() };
+            families.Add(new ProxyFamily(state, await BackendAsync(state, family.Iptables, node, around, cancellationToken), node, around));
         }
 
         if (families.Any(f => f.Localhost))
@@ -218,34 +231,21 @@ internal sealed partial class ProxyComposition(ProxySettings settings, ILoggerFa
         return families;
     }
 
-    private async Task<bool> IsUsableAsync(IPFamily family, CancellationToken cancellationToken)
+    private async Task<ProxyBackend> BackendAsync(ProxyState state, IptablesAbilities? abilities, ProxyNode node, ProxySurroundings around, CancellationToken cancellationToken)
     {
-        if (!IsNftables)
-        {
-            return await new IptablesCommands(family, IptablesLimit).IsSupportedAsync(cancellationToken);
-        }
-
-        using var kernel = new NftKernel(family, () => NetlinkSocket.Open());
-        return kernel.Refusal() is null;
-    }
-
-    private async Task<ProxyBackend> BackendAsync(ProxyState state, ProxyNode node, ProxySurroundings around, CancellationToken cancellationToken)
-    {
-        if (IsNftables)
+        if (abilities is null)
         {
             return new NftablesBackend(state, new NftKernel(state.Family, () => NetlinkSocket.Open()), node, around);
         }
 
-        var iptables = new IptablesCommands(state.Family, IptablesLimit);
+        var iptables = new IptablesCommands(state.Family, HostFamily.IptablesLimit);
         if (IsIpvs)
         {
-            IptablesAbilities known = await iptables.ProbeAsync(null, cancellationToken);
-            return new IpvsBackend(state, await OpenIpvsAsync(state.Family, cancellationToken), iptables, known, node, around);
+            return new IpvsBackend(state, await OpenIpvsAsync(state.Family, cancellationToken), iptables, abilities, node, around);
         }
 
         var counters = new PacketCounters(() => NetlinkSocket.Open());
-        IptablesAbilities abilities = await iptables.ProbeAsync(counters.Ensure() ? PacketCounters.InvalidDropped : null, cancellationToken);
-
+        abilities = abilities with { Accounting = counters.Ensure() && await iptables.CountsAsync(PacketCounters.InvalidDropped, cancellationToken) };
         if (!abilities.Statistic)
         {
             throw new InvalidOperationException($"the kernel lacks the iptables match \"statistic\" for {state.Family}; load the module xt_statistic");
@@ -320,8 +320,6 @@ internal sealed partial class ProxyComposition(ProxySettings settings, ILoggerFa
             return Environment.ProcessorCount;
         }
     }
-
-    private bool HasIPv6() => File.Exists("/proc/net/if_inet6") && _kernel.Read("proc/sys/net/ipv6/conf/all/disable_ipv6") != 1;
 
     private async Task<ProxyNode> WaitForNodeAsync(ProxyNodeWatch nodes, CancellationToken cancellationToken)
     {

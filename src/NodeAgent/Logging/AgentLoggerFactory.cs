@@ -31,11 +31,19 @@ internal sealed class AgentLoggerFactory(LogFormat format, Verbosity verbosity, 
             factory.Write(new LogEntry(factory.Now(), logLevel, category, formatter(state, exception), Fields(state), exception?.ToString()));
         }
 
-        private static KeyValuePair<string, object?>[] Fields<TState>(TState state)
+        // Not generic: it would be compiled at run time for each shape of message.
+        private static KeyValuePair<string, object?>[] Fields(object? state)
         {
-            return state is IEnumerable<KeyValuePair<string, object?>> pairs
-                ? [.. pairs.Where(p => p.Key != "{OriginalFormat}").Select(p => new KeyValuePair<string, object?>(p.Key, Plain(p.Value)))]
-                : [];
+            List<KeyValuePair<string, object?>> fields = [];
+            if (state is IReadOnlyList<KeyValuePair<string, object?>> pairs)
+            {
+                for (int i = 0; i < pairs.Count; i++)
+                {
+                    if (pairs[i] is { Key: not "{OriginalFormat}" } pair)
+                        fields.Add(new KeyValuePair<string, object?>(pair.Key, Plain(pair.Value)));
+                }
+            }
+            return [.. fields];
         }
 
         private static object? Plain(object? value) => value switch

@@ -79,6 +79,6 @@ public static class KubeProxyFlagTable
     private static FlagDefinition Field(string name, FlagKind kind, string path, string summary)
     {
         ConfigurationField<KubeProxyConfiguration> field = KubeProxyConfigurationTable.Fields.Fields.First(f => f.Path == path);
-        return new FlagDefinition(name, kind, field.DefaultText, summary) { FieldPath = path, State = field.State };
+        return new FlagDefinition(name, kind, "", summary) { Field = field, State = field.State };
     }
 }

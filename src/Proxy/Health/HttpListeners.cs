@@ -1,64 +1,45 @@
 using System.Net;
 using System.Text;
-using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Connections;
-using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Features;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
-using Microsoft.Extensions.DependencyInjection;
-using Microsoft.Extensions.Hosting;
-using Microsoft.Extensions.Logging;
+using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
 using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Options;
 using NodeAgent.Linux.Network;
 
 namespace NodeAgent.Proxy.Health;
 
-/// <summary>A small HTTP server on given addresses.</summary>
+/// <summary>A small HTTP server on given addresses. Kestrel alone, without the host and the services of a web application: they would be half of the proxy's start.</summary>
 public sealed class HttpListeners : IAsyncDisposable
 {
     // What these servers answer is for everybody, so every client is a stranger; none needs more.
     private const int ConnectionsPerAddress = 64, Connections = 512, LargestHead = 16 * 1024;
     private static readonly TimeSpan HeadLimit = TimeSpan.FromSeconds(10), IdleLimit = TimeSpan.FromSeconds(90);
 
-    private readonly WebApplication _application;
+    private readonly KestrelServer _server;
 
-    private HttpListeners(WebApplication application) => _application = application;
+    private HttpListeners(KestrelServer server) => _server = server;
 
     /// <summary>Binds the addresses and answers. 0.0.0.0 opens both families unless <paramref name="oneFamily"/>.</summary>
     /// <exception cref="IOException">An address is taken or not this host's; names it.</exception>
     public static async Task<HttpListeners> StartAsync(
         IReadOnlyList<IPEndPoint> addresses, bool oneFamily, Func<HttpRequest, HttpAnswer> answer, CancellationToken cancellationToken)
     {
-        WebApplicationBuilder builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
-        builder.Services.AddSingleton<ILoggerFactory>(NullLoggerFactory.Instance);
-        builder.Services.AddSingleton<IHostLifetime, NoLifetime>();
-        UntrustedConnections clients = new(ConnectionsPerAddress, Connections);
-        builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel =>
-        {
-            kestrel.AddServerHeader = false;
-            Limit(kestrel.Limits);
-            foreach (IPEndPoint address in addresses)
-            {
-                if (!oneFamily && address.Address.Equals(IPAddress.Any))
-                {
-                    kestrel.ListenAnyIP(address.Port, listen => Guard(listen, clients));
-                }
-                else
-                {
-                    kestrel.Listen(address, listen => Guard(listen, clients));
-                }
-            }
-        });
-        WebApplication application = builder.Build();
-        application.Run(context => WriteAsync(context, answer(context.Request)));
+        KestrelServer server = new(
+            Options.Create(Configure(addresses, oneFamily)),
+            new SocketTransportFactory(Options.Create(new SocketTransportOptions()), NullLoggerFactory.Instance),
+            NullLoggerFactory.Instance);
         try
         {
-            await application.StartAsync(cancellationToken);
-            return new HttpListeners(application);
+            await server.StartAsync(new Answers(answer), cancellationToken);
+            return new HttpListeners(server);
         }
         catch (Exception e) when (e is IOException or System.Net.Sockets.SocketException)
         {
-            await application.DisposeAsync();
+            server.Dispose();
             throw new IOException($"cannot listen on {string.Join(", ", addresses)}: {e.Message}", e);
         }
     }
@@ -67,8 +48,28 @@ public sealed class HttpListeners : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(1));
-        await _application.StopAsync(patience.Token);
-        await _application.DisposeAsync();
+        await _server.StopAsync(patience.Token);
+        _server.Dispose();
+    }
+
+    private static KestrelServerOptions Configure(IReadOnlyList<IPEndPoint> addresses, bool oneFamily)
+    {
+        KestrelServerOptions kestrel = new() { AddServerHeader = false };
+        Limit(kestrel.Limits);
+        UntrustedConnections clients = new(ConnectionsPerAddress, Connections);
+        foreach (IPEndPoint address in addresses)
+        {
+            if (!oneFamily && address.Address.Equals(IPAddress.Any))
+            {
+                kestrel.ListenAnyIP(address.Port, listen => Guard(listen, clients));
+            }
+            else
+            {
+                kestrel.Listen(address, listen => Guard(listen, clients));
+            }
+        }
+
+        return kestrel;
     }
 
     private static void Limit(KestrelServerLimits limits)
@@ -109,12 +110,15 @@ public sealed class HttpListeners : IAsyncDisposable
         }
     }
 
-    /// <summary>The process' own host decides about signals.</summary>
-    private sealed class NoLifetime : IHostLifetime
+    private sealed class Answers(Func<HttpRequest, HttpAnswer> answer) : IHttpApplication<HttpContext>
     {
-        public Task WaitForStartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+        public HttpContext CreateContext(IFeatureCollection contextFeatures) => new DefaultHttpContext(contextFeatures);
 
-        public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+        public Task ProcessRequestAsync(HttpContext context) => WriteAsync(context, answer(context.Request));
+
+        public void DisposeContext(HttpContext context, Exception? exception)
+        {
+        }
     }
 }
 

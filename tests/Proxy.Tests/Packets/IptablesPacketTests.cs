@@ -78,7 +78,7 @@ public sealed class IptablesPacketTests
     {
         using var net = new NodeNetwork("iptables-" + backend);
         using var counters = new PacketCounters(() => net.Node.Within(() => NetlinkSocket.Open()));
-        bool can = counters.Ensure() && (await net.Iptables.ProbeAsync(PacketCounters.LocalhostAccepted, default)).Accounting;
+        bool can = counters.Ensure() && await net.Iptables.CountsAsync(PacketCounters.LocalhostAccepted, default);
         Assert.Equal(can ? 0UL : null, counters.Read(PacketCounters.LocalhostAccepted));
         var proxier = new IptablesProxier(net.State, net.Options, net.Iptables, "node1", TimeProvider.System, NullLogger<IptablesProxier>.Instance) { Counters = can ? counters : null };
         var registry = new MetricsRegistry();
@@ -99,7 +99,7 @@ public sealed class IptablesPacketTests
     {
         using var net = new NodeNetwork("iptables-" + backend);
         string before = string.Join('\n', Rules(await net.Iptables.SaveAsync("nat", default)));
-        IptablesAbilities abilities = await net.Iptables.ProbeAsync(null, default);
+        IptablesAbilities abilities = await net.Iptables.ProbeAsync(default);
         Assert.True(abilities.Statistic);
         Assert.True(abilities.Recent);
         Assert.DoesNotContain("KUBE-PROBE", string.Join('\n', Rules(await net.Iptables.SaveAsync("nat", default))), StringComparison.Ordinal);

@@ -64,7 +64,7 @@ public enum FlagKind
 /// <summary>One flag.</summary>
 /// <param name="Name">Its name, with hyphens.</param>
 /// <param name="Kind">How its text is read.</param>
-/// <param name="Default">What the usage text shows as default; empty for none.</param>
+/// <param name="Default">The default of a flag that sets no field, as the usage text shows it; empty for none.</param>
 /// <param name="Summary">One line for the usage text.</param>
 public sealed record FlagDefinition(string Name, FlagKind Kind, string Default, string Summary)
 {
@@ -75,7 +75,13 @@ public sealed record FlagDefinition(string Name, FlagKind Kind, string Default, 
     public string? Deprecation { get; init; }
 
     /// <summary>The configuration field it sets; null for flags that exist only as flags.</summary>
-    public string? FieldPath { get; init; }
+    public IConfigurationField? Field { get; init; }
+
+    /// <summary>That field's path; null for flags that exist only as flags.</summary>
+    public string? FieldPath => Field?.Path;
+
+    /// <summary>What the usage text shows as default; empty for none. Written out when asked for: a start asks for none of them.</summary>
+    public string DefaultText => Field?.DefaultText ?? Default;
 
     /// <summary>Whether it works.</summary>
     public SupportState State { get; init; } = SupportState.Supported;

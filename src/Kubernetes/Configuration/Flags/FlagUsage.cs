@@ -16,8 +16,8 @@ public static class FlagUsage
             string name = flag.Shorthand == default ? $"      --{flag.Name}" : $"  -{flag.Shorthand}, --{flag.Name}";
             string head = flag.Kind == FlagKind.Bool ? name : $"{name} {flag.Kind.ToString().ToLowerInvariant()}";
             text.Append(head).Append(head.Length < 52 ? new string(' ', 52 - head.Length) : "  ").Append(flag.Summary);
-            if (flag.Default.Length > 0)
-                text.Append(" (default ").Append(flag.Default).Append(')');
+            if (flag.DefaultText.Length > 0)
+                text.Append(" (default ").Append(flag.DefaultText).Append(')');
             text.Append('\n');
         }
         string[] deprecated = [.. set.Flags.Where(f => f.Deprecation is not null).Select(f => $"--{f.Name}")];

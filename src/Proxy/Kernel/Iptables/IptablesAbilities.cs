@@ -7,7 +7,7 @@ namespace NodeAgent.Proxy.Kernel.Iptables;
 /// <param name="Statistic">Match "statistic" (balancing over endpoints).</param>
 /// <param name="RandomFully">MASQUERADE --random-fully.</param>
 /// <param name="Bpf">Match "bpf" with a program in the rule (endpoints without chains of their own).</param>
-/// <param name="Accounting">Match "nfacct" (packets counted for metrics); only asked where the counters are there.</param>
+/// <param name="Accounting">Match "nfacct" (packets counted for metrics); asked for apart, once the counters are there.</param>
 public sealed partial record IptablesAbilities(bool Recent, bool Statistic, bool RandomFully, bool Bpf, bool Accounting)
 {
     private static readonly Version Oldest = new(1, 6, 2);

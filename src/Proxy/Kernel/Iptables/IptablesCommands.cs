@@ -82,19 +82,21 @@ public sealed class IptablesCommands(IPFamily family, TimeSpan timeout, string b
     }
 
     /// <summary>What this iptables and this kernel can do; asked without changing any rule.</summary>
-    /// <param name="counter">A packet counter that is there; null where the kernel has none.</param>
-    /// <param name="cancellationToken">Ends the question.</param>
     /// <exception cref="IptablesException">The program cannot be run or is too old.</exception>
-    public async Task<IptablesAbilities> ProbeAsync(string? counter, CancellationToken cancellationToken)
+    public async Task<IptablesAbilities> ProbeAsync(CancellationToken cancellationToken)
     {
         IptablesAbilities.RequireVersion(await RunAsync(_program, ["--version"], null, cancellationToken));
         bool recent = await AcceptsAsync("-m recent --name KUBE-PROBE --rcheck --seconds 10 --reap -j RETURN", cancellationToken);
         bool statistic = await AcceptsAsync("-m statistic --mode random --probability 0.5000000000 -j RETURN", cancellationToken);
         bool random = await AcceptsAsync("-j MASQUERADE --random-fully", cancellationToken);
         bool bpf = await AcceptsAsync($"{Hairpin.Match(family)} -j RETURN", cancellationToken);
-        bool accounting = counter is not null && await AcceptsAsync($"-m nfacct --nfacct-name {counter} -j RETURN", cancellationToken);
-        return new IptablesAbilities(recent, statistic, random, bpf, accounting);
+        return new IptablesAbilities(recent, statistic, random, bpf, Accounting: false);
     }
+
+    /// <summary>True where rules can count packets.</summary>
+    /// <param name="counter">A packet counter that is there.</param>
+    /// <param name="cancellationToken">Ends the question.</param>
+    public Task<bool> CountsAsync(string counter, CancellationToken cancellationToken) => AcceptsAsync($"-m nfacct --nfacct-name {counter} -j RETURN", cancellationToken);
 
     /// <summary>Tries a rule in a chain of its own that nothing jumps to; the chain is made and removed within one input, so nothing stays.</summary>
     private async Task<bool> AcceptsAsync(string rule, CancellationToken cancellationToken)

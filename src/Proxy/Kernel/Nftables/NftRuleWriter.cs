@@ -1,5 +1,7 @@
 using System.Buffers.Binary;
 using System.Collections.Immutable;
+using System.Globalization;
+using System.Net;
 using NodeAgent.Linux.Netlink.NfTables;
 using NodeAgent.Proxy.Rulesets.Nftables;
 
@@ -153,20 +155,33 @@ internal sealed class NftRuleWriter(NftFamily family)
 
     private static void Range(NftBatch batch, MatchAddress match)
     {
-        NftRange range = NftRange.Parse(match.Cidr);
         NftComparison comparison = match.Negated ? NftComparison.NotEqual : NftComparison.Equal;
-        byte[] first = NftRange.Bytes(range.First, range.Length), mask = NftRange.Bytes(~(range.First ^ range.Last), range.Length);
-        int whole = mask.TakeWhile(b => b == 0xFF).Count();
-        if (whole > 0 && mask.Skip(whole).All(b => b == 0))
+        (byte[] network, byte[] mask, int bits) = Prefix(match.Cidr);
+        if (bits > 0 && bits % 8 == 0)
         {
-            batch.LoadAddress(match.Source, whole);
-            batch.Compare(comparison, first.AsSpan(0, whole));
+            batch.LoadAddress(match.Source, bits / 8);
+            batch.Compare(comparison, network.AsSpan(0, bits / 8));
             return;
         }
 
         batch.Load(match.Source ? NftField.Source : NftField.Destination, 0);
-        batch.Bitwise(mask, new byte[range.Length]);
-        batch.Compare(comparison, first);
+        batch.Bitwise(mask, new byte[mask.Length]);
+        batch.Compare(comparison, network);
+    }
+
+    /// <summary>"address/bits" or an address, as bytes; without the numbers of NftRange: code over UInt128 is never compiled ahead of time.</summary>
+    private static (byte[] Network, byte[] Mask, int Bits) Prefix(string cidr)
+    {
+        int slash = cidr.IndexOf('/', StringComparison.Ordinal);
+        byte[] network = IPAddress.Parse(slash < 0 ? cidr : cidr[..slash]).GetAddressBytes(), mask = new byte[network.Length];
+        int bits = slash < 0 ? network.Length * 8 : int.Parse(cidr.AsSpan(slash + 1), NumberStyles.None, CultureInfo.InvariantCulture);
+        for (int i = 0; i < mask.Length; i++)
+        {
+            mask[i] = (byte)~(0xFF >> Math.Clamp(bits - (8 * i), 0, 8));
+            network[i] &= mask[i];
+        }
+
+        return (network, mask, bits);
     }
 
     private uint Ranges(NftBatch batch, MatchAddresses match)
