@@ -159,11 +159,17 @@ internal sealed class NftablesBackend : ProxyBackend
 
     public override async Task WatchAsync(Action changed, CancellationToken cancellationToken)
     {
-        _kernel.Watch(change =>
+        bool untouched = _kernel.Watch(change =>
         {
             _proxier.TableChanged(change.Process);
             changed();
         });
+        if (!untouched)
+        {
+            _proxier.LookAgain();
+            changed();
+        }
+
         await Task.Delay(Timeout.InfiniteTimeSpan, cancellationToken);
     }
 

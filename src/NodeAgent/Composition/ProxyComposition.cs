@@ -32,6 +32,7 @@ internal sealed partial class ProxyComposition(ProxySettings settings, ILoggerFa
     private readonly ILogger _logger = loggers.CreateLogger("NodeAgent.Proxy");
     private readonly KernelSettings _kernel = new();
     private readonly HostNetwork _network = new();
+    private readonly NftTransactions _transactions = new();
     private readonly TaskCompletionSource _programmed = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     /// <summary>Runs until cancelled, or until something ends with an error, which is then this call's; with --init-only until the kernel is prepared. Rules are left in place.</summary>
@@ -235,7 +236,7 @@ internal sealed partial class ProxyComposition(ProxySettings settings, ILoggerFa
     {
         if (abilities is null)
         {
-            return new NftablesBackend(state, new NftKernel(state.Family, () => NetlinkSocket.Open()), node, around);
+            return new NftablesBackend(state, new NftKernel(state.Family, () => NetlinkSocket.Open(), _transactions), node, around);
         }
 
         var iptables = new IptablesCommands(state.Family, HostFamily.IptablesLimit);

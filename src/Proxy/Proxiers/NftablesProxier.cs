@@ -53,8 +53,11 @@ public sealed partial class NftablesProxier(
     public void TableChanged(string process)
     {
         LogForeignChange(state.Family, process.Length == 0 ? "an unknown process" : process);
-        state.RequestFull();
+        LookAgain();
     }
+
+    /// <summary>Nobody can say whether the table is as it was programmed: the next pass looks at everything.</summary>
+    public void LookAgain() => state.RequestFull();
 
     /// <inheritdoc/>
     public async Task<bool> SyncAsync(CancellationToken cancellationToken)

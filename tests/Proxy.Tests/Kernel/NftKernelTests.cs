@@ -107,6 +107,28 @@ public sealed class NftKernelTests : IDisposable
     }
 
     [NftTheory]
+    [InlineData(null, true)]
+    [InlineData("flush ruleset", false)]
+    [InlineData("delete element ip kube-proxy cluster-ips { 10.96.0.1 }", false)]
+    public async Task What_others_change_between_the_first_pass_and_the_beginning_of_the_watch_is_not_missed(string? change, bool untouched)
+    {
+        NftTransactions transactions = new();
+        using NftKernel kernel = Open(IPFamily.IPv4, transactions), sixth = Open(IPFamily.IPv6, transactions);
+        ProxyState state = new(IPFamily.IPv4);
+        state.SetService(TestServices.Service("web", "10.96.0.1"));
+        state.SetSlice(TestServices.Slice("web", "10.244.0.10"));
+        Assert.True(await New(state, kernel).SyncAsync(default));
+        // The other family's transactions are ours too.
+        Assert.True(await New(ClusterCorpus.State(IPFamily.IPv6), sixth).SyncAsync(default));
+        if (change is not null)
+        {
+            _ns.Exec(["nft", change]);
+        }
+
+        Assert.Equal(untouched, kernel.Watch(_ => { }));
+    }
+
+    [NftTheory]
     [MemberData(nameof(Families))]
     public async Task A_table_that_went_unnoticed_is_made_again_in_the_same_pass(IPFamily family)
     {
@@ -178,7 +200,7 @@ public sealed class NftKernelTests : IDisposable
         Assert.Equal("", _ns.Exec("nft", "list", "ruleset"));
     }
 
-    private NftKernel Open(IPFamily family) => new(family, () => _ns.Within(() => NetlinkSocket.Open()));
+    private NftKernel Open(IPFamily family, NftTransactions? transactions = null) => new(family, () => _ns.Within(() => NetlinkSocket.Open()), transactions);
 
     private static NftablesProxier New(ProxyState state, INftKernel kernel) =>
         new(state, NftCorpus.Options(state.Family), kernel, "node1", TimeProvider.System, NullLogger<NftablesProxier>.Instance);

@@ -22,15 +22,29 @@ public interface INftKernel
     bool Remove(NftLeftovers leftovers);
 }
 
+/// <summary>The transactions of this process, of all families: each raises the kernel's generation by one.</summary>
+public sealed class NftTransactions
+{
+    private int _count;
+
+    /// <summary>How many took effect.</summary>
+    public uint Count => (uint)Volatile.Read(ref _count);
+
+    internal void Add() => Interlocked.Increment(ref _count);
+}
+
 /// <summary>The real one, over netlink.</summary>
 /// <param name="family">The family.</param>
 /// <param name="open">Opens a socket in the wanted network namespace.</param>
-public sealed class NftKernel(IPFamily family, Func<NetlinkSocket> open) : INftKernel, IDisposable
+/// <param name="transactions">Shared by the families of one process; null = this is the only one.</param>
+public sealed class NftKernel(IPFamily family, Func<NetlinkSocket> open, NftTransactions? transactions = null) : INftKernel, IDisposable
 {
+    private readonly NftTransactions _transactions = transactions ?? new NftTransactions();
     private readonly NftWriter _writer = new(family);
     private readonly NftFamily _family = NftWriter.Family(family);
     private NftConnection? _connection;
     private NftMonitor? _monitor;
+    private volatile Position? _read;
 
     private NftConnection Connection => _connection ??= new NftConnection(open());
 
@@ -51,6 +65,7 @@ public sealed class NftKernel(IPFamily family, Func<NetlinkSocket> open) : INftK
     /// <inheritdoc/>
     public NftObserved Read()
     {
+        _read = new Position(_transactions.Count, Connection.Generation());
         if (!Connection.HasTable(_family, NftNames.Table))
         {
             return new NftObserved();
@@ -74,7 +89,7 @@ public sealed class NftKernel(IPFamily family, Func<NetlinkSocket> open) : INftK
     {
         if (!change.IsEmpty)
         {
-            Connection.Execute(_writer.Write(change));
+            Execute(_writer.Write(change));
         }
     }
 
@@ -83,7 +98,7 @@ public sealed class NftKernel(IPFamily family, Func<NetlinkSocket> open) : INftK
     {
         try
         {
-            Connection.Execute(_writer.Remove(leftovers));
+            Execute(_writer.Remove(leftovers));
             return true;
         }
         catch (NetlinkException e) when (e.Errno == Errno.EBUSY)
@@ -93,12 +108,17 @@ public sealed class NftKernel(IPFamily family, Func<NetlinkSocket> open) : INftK
         }
     }
 
-    /// <summary>Tells of changes that others make to the table, from now on.</summary>
+    /// <summary>Tells of changes that others make to the table, from now on. False where others may have changed it since it was read last, which is then to be done again.</summary>
     /// <param name="changed">Called on a thread of its own; must not block or throw.</param>
-    public void Watch(Action<NftForeignChange> changed)
+    /// <exception cref="NetlinkException">The kernel refuses.</exception>
+    public bool Watch(Action<NftForeignChange> changed)
     {
         uint own = Connection.Port;
         _monitor = NftMonitor.Start(open(), _family, NftNames.Table, port => port == own, changed);
+        // A connection of its own: a pass may be using the other.
+        using NftConnection connection = new(open());
+        uint generation = connection.Generation();
+        return _read is { } read && generation - read.Generation == _transactions.Count - read.Transactions;
     }
 
     /// <summary>Deletes the family's table; true where there was one.</summary>
@@ -112,7 +132,7 @@ public sealed class NftKernel(IPFamily family, Func<NetlinkSocket> open) : INftK
 
         var batch = new NftBatch(_family, NftNames.Table);
         batch.DeleteTable();
-        return Connection.Execute(batch);
+        return Execute(batch);
     }
 
     /// <summary>Closes sockets; rules stay.</summary>
@@ -120,6 +140,17 @@ public sealed class NftKernel(IPFamily family, Func<NetlinkSocket> open) : INftK
     {
         _monitor?.Dispose();
         _connection?.Dispose();
+    }
+
+    private bool Execute(NftBatch batch)
+    {
+        bool done = Connection.Execute(batch);
+        if (done)
+        {
+            _transactions.Add();
+        }
+
+        return done;
     }
 
     private Dictionary<NftContainer, Dictionary<NftKey, NftValue>> Elements(HashSet<string> there)
@@ -163,4 +194,7 @@ public sealed class NftKernel(IPFamily family, Func<NetlinkSocket> open) : INftK
 
         return set.Name.StartsWith(NftNames.AffinityPrefix, StringComparison.Ordinal) && set.Flags != (NftSetFlags.Dynamic | NftSetFlags.Timeout);
     }
+
+    /// <summary>Where all tables stood when a reading began.</summary>
+    private sealed record Position(uint Transactions, uint Generation);
 }
