@@ -41,7 +41,7 @@ internal sealed record PodShape(string Name, string Spec, string Container, Func
         new("fails", Brief("Never"), Workloads.Shell("sleep 1; exit 3"), (pod, givenUp) => Ended(pod, "Failed", 3) is { } misses && !CutOff(pod, givenUp) ? misses : null),
         new("recovers", Brief("OnFailure") + ",\"volumes\":[{\"name\":\"shared\",\"emptyDir\":{}}]",
             Workloads.Shell("test -e /shared/tried && exit 0; touch /shared/tried; exit 1", more: "\"volumeMounts\":[{\"name\":\"shared\",\"mountPath\":\"/shared\"}]"),
-            (pod, givenUp) => Ended(pod, "Succeeded", 0) ?? (MainOf(pod)!.RestartCount >= 1 && MainOf(pod)!.RestartCount <= 1 + givenUp() ? null : $"{MainOf(pod)!.RestartCount} restarts")),
+            (pod, givenUp) => Ended(pod, "Succeeded", 0) ?? (MainOf(pod)!.RestartCount >= 1 && MainOf(pod)!.RestartCount <= 1 + givenUp() + Lost(MainOf(pod)!) ? null : $"{MainOf(pod)!.RestartCount} restarts")),
         new("late", Brief("Never") + ",\"activeDeadlineSeconds\":3", Workloads.Shell(Waits), (pod, givenUp) => pod.Status is { Phase: "Failed", Reason: "DeadlineExceeded" } || CutOff(pod, givenUp) ? null : pod.Status.Phase),
         new("imageless", Brief(), """{"name":"main","image":"nowhere.test/none:1","imagePullPolicy":"Never"}""", (pod, _) => WaitsFor(pod, "ErrImageNeverPull")),
         new("mapless", Brief(), Workloads.Shell(Waits, more: "\"envFrom\":[{\"configMapRef\":{\"name\":\"absent\"}}]"), (pod, _) => WaitsFor(pod, "CreateContainerConfigError")),
@@ -57,14 +57,18 @@ internal sealed record PodShape(string Name, string Spec, string Container, Func
     private static ContainerStatus? MainOf(Pod pod) => pod.Status.ContainerStatuses.SingleOrDefault();
 
     private static string? Steady(Pod pod, Func<int> givenUp) => !Workloads.IsReady(pod) ? "not Ready"
-        : pod.Status.ContainerStatuses.Concat(pod.Status.InitContainerStatuses).FirstOrDefault(status => status.RestartCount > 0 && status.RestartCount > givenUp()) is { } restarted
+        : pod.Status.ContainerStatuses.Concat(pod.Status.InitContainerStatuses).FirstOrDefault(status => status.RestartCount > 0 && status.RestartCount > givenUp() + Lost(status)) is { } restarted
             ? $"{restarted.Name} was restarted: {restarted.LastState?.Terminated?.Reason} {restarted.LastState?.Terminated?.ExitCode}" : null;
 
     private static string? Ended(Pod pod, string phase, int code) => pod.Status.Phase != phase ? $"phase {pod.Status.Phase}"
         : MainOf(pod)?.State?.Terminated?.ExitCode is { } was && was == code ? null : $"exit code {MainOf(pod)?.State?.Terminated?.ExitCode}";
 
     // A program that may have begun is not begun again: where the runtime gave its start up, the pod has failed.
-    private static bool CutOff(Pod pod, Func<int> givenUp) => pod.Status.Phase == "Failed" && givenUp() > 0;
+    private static bool CutOff(Pod pod, Func<int> givenUp) => pod.Status.Phase == "Failed" && (givenUp() > 0 || Lost(MainOf(pod)!) > 0);
+
+    // "Unknown" and 255 are the runtime's own words for a container that ran when it died itself and whose shim it does not reach again; only it says so.
+    private static int Lost(ContainerStatus status) =>
+        status.State?.Terminated is { Reason: "Unknown", ExitCode: 255 } || status.LastState?.Terminated is { Reason: "Unknown", ExitCode: 255 } ? 1 : 0;
 
     private static string? WaitsFor(Pod pod, string reason) => MainOf(pod)?.State?.Waiting?.Reason is { } now && now == reason ? null : $"waits for {MainOf(pod)?.State?.Waiting?.Reason}";
 }
