@@ -27,7 +27,8 @@ for project in tests/*.Tests/*.csproj tests/EndToEnd/*.csproj; do
   fi
   # A run that ends badly without a failed test (a crash, a time-out) counts as one failure.
   [ $code -ne 0 ] && [ "$f" = 0 ] && [ -n "$summary" ] && f=1
-  [ "$f" != 0 ] && tail -n 200 "$log"
+  # Every failure by its name, then the end: what much is printed after stays in sight too.
+  [ "$f" != 0 ] && { grep -E -A 4 '^[[:space:]]+Failed ' "$log" | head -n 100; tail -n 200 "$log"; }
   grep -E '^\s+Skipped ' "$log" | sort | uniq -c | head -20
   echo "   $p passed, $f failed, $s skipped"
   passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
