@@ -105,11 +105,7 @@ public sealed class OddInstantTests
     [InlineData(true)]
     public async Task Killed_while_an_image_volume_is_pulled_the_next_life_goes_on_with_one_sandbox_and_forgets_no_pull(bool carriedOut)
     {
-        await using PodCore core = await PodCore.StartAsync();
-        core.Volumes.GivesAll = true;
-        core.Fake.Behaviour.On("PullImage", carriedOut ? Reaction.NeverAfterwards : Reaction.Never, times: 1);
-        core.Api.Put(WithImage());
-        await core.UntilAsync(() => Pulls(core) == 1, "the pull");
+        await using PodCore core = await PullingAsync(carriedOut);
         Assert.Single(Intents(core));
         core.KillAgent();
         core.StartAgent();
@@ -128,11 +124,7 @@ public sealed class OddInstantTests
     [InlineData(true)]
     public async Task A_pod_deleted_after_the_kill_during_its_pull_leaves_nothing(bool carriedOut)
     {
-        await using PodCore core = await PodCore.StartAsync();
-        core.Volumes.GivesAll = true;
-        core.Fake.Behaviour.On("PullImage", carriedOut ? Reaction.NeverAfterwards : Reaction.Never, times: 1);
-        core.Api.Put(WithImage());
-        await core.UntilAsync(() => Pulls(core) == 1, "the pull");
+        await using PodCore core = await PullingAsync(carriedOut);
         core.KillAgent();
         core.Api.Delete("web", grace: 1);
         core.StartAgent();
@@ -142,5 +134,16 @@ public sealed class OddInstantTests
         Assert.Equal(carriedOut ? 0 : 1, Intents(core).Length);
         Assert.Empty(core.Fake.Containers);
         Assert.Empty(core.Breaches);
+    }
+
+    /// <summary>A pod whose image volume is being pulled, which is never answered; the runtime may carry it out all the same.</summary>
+    private static async Task<PodCore> PullingAsync(bool carriedOut)
+    {
+        PodCore core = await PodCore.StartAsync();
+        core.Volumes.GivesAll = true;
+        core.Fake.Behaviour.On("PullImage", carriedOut ? Reaction.NeverAfterwards : Reaction.Never, times: 1);
+        core.Api.Put(WithImage());
+        await core.UntilAsync(() => Pulls(core) == 1, "the pull");
+        return core;
     }
 }

@@ -63,7 +63,7 @@ public sealed class InformerTests
         Recorder recorder = script.Run(Paged with { PageSize = 0 });
         recorder.Taken(3);
         script.List("50", ("same", "1"), ("changed", "40"), ("new", "41"));
-        script.Send("""{"type":"ERROR","object":{"kind":"Status","status":"Failure","reason":"Expired","code":410}}""" + "\n");
+        script.Send(Error(410));
         Assert.Equal(["+new41", "-gone2", "changed3>changed40"], recorder.Taken(3).Order(StringComparer.Ordinal));
         script.Send(WatchTests.Frame("ADDED", "last", "51"));
         Assert.Equal(["+last51"], recorder.Taken(1));
@@ -103,8 +103,6 @@ public sealed class InformerTests
         script.Send(Error(410));
         Assert.Equal(["+new41", "-old1"], recorder.Taken(2));
     }
-
-    private static string Error(int code) => $$$"""{"type":"ERROR","object":{"kind":"Status","status":"Failure","reason":"Expired","code":{{{code}}}}}""" + "\n";
 
     [Fact]
     public async Task An_object_replaced_by_another_of_its_name_is_deleted_and_added()
@@ -191,6 +189,8 @@ public sealed class InformerTests
         await end.CancelAsync();
         await run;
     }
+
+    private static string Error(int code) => $$$"""{"type":"ERROR","object":{"kind":"Status","status":"Failure","reason":"Expired","code":{{{code}}}}}""" + "\n";
 
     private sealed class Faulty : IRequestCredentials
     {

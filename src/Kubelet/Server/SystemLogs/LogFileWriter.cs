@@ -31,7 +31,28 @@ internal sealed class LogFileWriter(BlockingWork work, string key, OpenedLog fil
 
         response.ContentType = type;
         response.ContentLength = range.Length;
-        await CopyAsync(response, range, cancellationToken);
+        await SendAsync(response, range, cancellationToken);
+    }
+
+    /// <summary>Writes a part as it is.</summary>
+    /// <returns>False: the file was truncated meanwhile, and the part with it.</returns>
+    public async Task<bool> CopyAsync(Stream output, ByteRange range, CancellationToken cancellationToken)
+    {
+        for (long at = range.Start, end = range.Start + range.Length; at < end;)
+        {
+            int wanted = (int)Math.Min(_buffer.Length, end - at);
+            long offset = at;
+            int read = await work.RunAsync(key, () => RandomAccess.Read(file.Handle, _buffer.AsSpan(0, wanted), offset), cancellationToken);
+            if (read == 0)
+            {
+                return false;
+            }
+
+            await output.WriteAsync(_buffer.AsMemory(0, read), cancellationToken);
+            at += read;
+        }
+
+        return true;
     }
 
     private async Task PartsAsync(HttpResponse response, IReadOnlyList<ByteRange> ranges, string type, CancellationToken cancellationToken)
@@ -45,7 +66,7 @@ internal sealed class LogFileWriter(BlockingWork work, string key, OpenedLog fil
         for (int i = 0; i < ranges.Count; i++)
         {
             await response.Body.WriteAsync(heads[i], cancellationToken);
-            await CopyAsync(response, ranges[i], cancellationToken);
+            await SendAsync(response, ranges[i], cancellationToken);
         }
 
         await response.Body.WriteAsync(tail, cancellationToken);
@@ -57,22 +78,12 @@ internal sealed class LogFileWriter(BlockingWork work, string key, OpenedLog fil
         return LogContentType.Of(file.Name, _buffer.AsSpan(0, read));
     }
 
-    private async Task CopyAsync(HttpResponse response, ByteRange range, CancellationToken cancellationToken)
+    private async Task SendAsync(HttpResponse response, ByteRange range, CancellationToken cancellationToken)
     {
-        for (long at = range.Start, end = range.Start + range.Length; at < end;)
+        if (!await CopyAsync(response.Body, range, cancellationToken))
         {
-            int wanted = (int)Math.Min(_buffer.Length, end - at);
-            long offset = at;
-            int read = await work.RunAsync(key, () => RandomAccess.Read(file.Handle, _buffer.AsSpan(0, wanted), offset), cancellationToken);
-            if (read == 0)
-            {
-                // It was truncated; the length that was promised cannot be kept.
-                response.HttpContext.Abort();
-                return;
-            }
-
-            await response.Body.WriteAsync(_buffer.AsMemory(0, read), cancellationToken);
-            at += read;
+            // The length that was promised cannot be kept.
+            response.HttpContext.Abort();
         }
     }
 }

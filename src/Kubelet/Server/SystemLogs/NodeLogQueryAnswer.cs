@@ -43,11 +43,8 @@ internal sealed class NodeLogQueryAnswer(SystemLogSources sources, SystemLogFold
     private async Task<string?> ExistingAsync(HttpContext context, NodeLogQuery query)
     {
         string file = "/" + query.Files[0].Replace('\\', '/').TrimStart('/');
-        LogPathError error = await sources.Work.RunAsync($"system log {Guid.NewGuid():N}", () =>
-        {
-            folder.Open(SystemLogsEndpoint.Cleaned(file), out LogPathError why)?.Dispose();
-            return why;
-        }, context.RequestAborted);
+        (OpenedLog? opened, LogPathError error) = await folder.OpenAsync(SystemLogFolder.NewKey(), SystemLogsEndpoint.Cleaned(file), context.RequestAborted);
+        opened?.Dispose();
         return error == LogPathError.None ? file : await RefuseAsync(context, StatusCodes.Status406NotAcceptable,
             [$"query: Invalid value: [{NodeLogQuery.Json(query.Files[0])}]: {(error == LogPathError.NotFound ? "no such file" : "not a file below " + sources.Folder)}"]);
     }
@@ -101,15 +98,15 @@ internal sealed class NodeLogQueryAnswer(SystemLogSources sources, SystemLogFold
     // A service that is not in the journal may have /var/log/NAME, NAME.log or NAME/NAME.log.
     private async Task CopyFileAsync(string program, Stream output, CancellationToken cancellationToken)
     {
-        string key = $"system log {Guid.NewGuid():N}";
+        string key = SystemLogFolder.NewKey();
         foreach (string path in (string[])[$"/{program}", $"/{program}.log", $"/{program}/{program}.log"])
         {
-            (OpenedLog? opened, LogPathError error) = await sources.Work.RunAsync(key, () => (folder.Open(SystemLogsEndpoint.Cleaned(path), out LogPathError why), why), cancellationToken);
+            (OpenedLog? opened, LogPathError error) = await folder.OpenAsync(key, SystemLogsEndpoint.Cleaned(path), cancellationToken);
             using (opened)
             {
                 if (opened is { IsFolder: false })
                 {
-                    await CopyAsync(opened, key, output, cancellationToken);
+                    await new LogFileWriter(sources.Work, key, opened).CopyAsync(output, new ByteRange(0, opened.Size), cancellationToken);
                     return;
                 }
 
@@ -122,22 +119,6 @@ internal sealed class NodeLogQueryAnswer(SystemLogSources sources, SystemLogFold
         }
 
         await SayAsync(output, $"log not found for {program}", cancellationToken);
-    }
-
-    private async Task CopyAsync(OpenedLog file, string key, Stream output, CancellationToken cancellationToken)
-    {
-        byte[] buffer = new byte[64 * 1024];
-        for (long at = 0, read; at < file.Size; at += read)
-        {
-            long offset = at;
-            read = await sources.Work.RunAsync(key, () => RandomAccess.Read(file.Handle, buffer.AsSpan(0, (int)Math.Min(buffer.Length, file.Size - offset)), offset), cancellationToken);
-            if (read == 0)
-            {
-                return;
-            }
-
-            await output.WriteAsync(buffer.AsMemory(0, (int)read), cancellationToken);
-        }
     }
 
     private static ValueTask SayAsync(Stream output, string text, CancellationToken cancellationToken) => output.WriteAsync(Encoding.UTF8.GetBytes($"\n{text}\n"), cancellationToken);

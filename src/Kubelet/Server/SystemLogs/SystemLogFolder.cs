@@ -48,6 +48,17 @@ internal sealed class SystemLogFolder(SystemLogSources sources)
 {
     private const OpenFlags FollowLinks = OpenFlags.ReadOnly;
 
+    /// <summary>A key of <see cref="BlockingWork"/> for one answer.</summary>
+    public static string NewKey() => $"system log {Guid.NewGuid():N}";
+
+    /// <summary>Opens a path on a thread that may block.</summary>
+    /// <param name="key">The key of the answer.</param>
+    /// <param name="path">Cleaned; below the folder, with a leading slash.</param>
+    /// <param name="cancellationToken">Ends the waiting.</param>
+    /// <returns>What was opened, or why not.</returns>
+    public Task<(OpenedLog? Opened, LogPathError Error)> OpenAsync(string key, string path, CancellationToken cancellationToken) =>
+        sources.Work.RunAsync(key, () => (Open(path, out LogPathError error), error), cancellationToken);
+
     /// <summary>Opens a path.</summary>
     /// <param name="path">Cleaned; below the folder, with a leading slash.</param>
     /// <param name="error">Why the result is null.</param>

@@ -56,8 +56,8 @@ internal sealed class SystemLogsEndpoint
             return;
         }
 
-        string key = $"system log {Guid.NewGuid():N}", cleaned = Cleaned(path);
-        (OpenedLog? opened, LogPathError error) = await _sources.Work.RunAsync(key, () => (_folder.Open(cleaned, out LogPathError why), why), context.RequestAborted);
+        string key = SystemLogFolder.NewKey(), cleaned = Cleaned(path);
+        (OpenedLog? opened, LogPathError error) = await _folder.OpenAsync(key, cleaned, context.RequestAborted);
         if (opened is null)
         {
             await RefuseAsync(context, error);
@@ -74,7 +74,7 @@ internal sealed class SystemLogsEndpoint
             }
 
             using OpenedLog? index = opened.IsFolder
-                ? await _sources.Work.RunAsync(key, () => _folder.Open(cleaned.TrimEnd('/') + IndexPage, out _), context.RequestAborted) : null;
+                ? (await _folder.OpenAsync(key, cleaned.TrimEnd('/') + IndexPage, context.RequestAborted)).Opened : null;
             OpenedLog shown = index ?? opened;
             await (shown.IsFolder ? ListAsync(context, shown, key) : CopyAsync(context, shown, key));
         }
