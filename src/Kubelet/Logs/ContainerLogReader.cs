@@ -15,8 +15,8 @@ public interface ILogSink
 }
 
 /// <summary>
-/// Copies a container's CRI log to a sink. Following waits on inotify with a check each second beside, re-opens a file that was rotated
-/// or truncated, and ends when the container does. Source: cri-client/pkg/logs/logs.go.
+/// Copies a container's CRI log to a sink. Following waits on inotify with a check each second beside, goes on with the file after one that
+/// was rotated or truncated, and ends when the container does. Source: cri-client/pkg/logs/logs.go.
 /// </summary>
 /// <param name="inotify">Shared watcher.</param>
 /// <param name="work">Threads for calls that may block.</param>
@@ -43,72 +43,44 @@ public sealed class ContainerLogReader(InotifyWatcher inotify, BlockingWork work
         using Signal signal = new();
         using IDisposable? watch = options.Follow
             ? await work.RunAsync(key, () => inotify.Watch(Path.GetDirectoryName(file)!, Interesting, signal.OnEvent(Path.GetFileName(file))), cancellationToken) : null;
-        SafeFileHandle handle = await work.RunAsync(key, () => Open(file), cancellationToken);
+        LogSegment log = await work.RunAsync(key, () => LogSegment.OpenLive(file), cancellationToken);
         try
         {
             long offset = options.TailLines is { } lines
-                ? await work.RunAsync(key, () => LogTail.Find(handle, RandomAccess.GetLength(handle), lines), cancellationToken) : 0;
-            bool running = true;
+                ? await work.RunAsync(key, () => LogTail.Find(log.File, RandomAccess.GetLength(log.File), lines), cancellationToken) : 0;
+            bool ended = !options.Follow;
             while (true)
             {
                 // Whether it runs is asked before the last look, so that nothing written before its end is missed.
-                (offset, bool done) = await copy.CopyAsync(handle, offset, last: !options.Follow || !running, cancellationToken);
-                if (done || !options.Follow || !running)
+                (offset, bool done) = await copy.CopyAsync(log.File, offset, last: ended, cancellationToken);
+                LogSegment? next = done || !options.Follow ? null : await work.RunAsync(key, () => log.Next(offset, ended), cancellationToken);
+                if (next is not null)
+                {
+                    using LogSegment whole = log;
+                    log = next;
+                    (_, done) = await copy.CopyAsync(whole.File, offset, last: true, cancellationToken);
+                    offset = 0;
+                }
+
+                if (done || (ended && next is null))
                 {
                     return;
                 }
 
-                running = await isRunning(cancellationToken);
-                if (running)
+                ended = ended || (next is null && !await isRunning(cancellationToken));
+                if (!ended && next is null)
                 {
                     await signal.WaitAsync(Recheck, time, cancellationToken);
-                }
-
-                if (await work.RunAsync(key, () => Replaced(file, handle, offset), cancellationToken))
-                {
-                    (_, done) = await copy.CopyAsync(handle, offset, last: false, cancellationToken);
-                    SafeFileHandle? next = await work.RunAsync(key, () => TryOpen(file), cancellationToken);
-                    if (next is not null && !done)
-                    {
-                        handle.Dispose();
-                        (handle, offset) = (next, 0);
-                    }
                 }
             }
         }
         finally
         {
-            handle.Dispose();
+            log.Dispose();
         }
     }
 
     private static InotifyEvents Interesting => InotifyEvents.Modify | InotifyEvents.Create | InotifyEvents.MovedTo | InotifyEvents.MovedFrom | InotifyEvents.Delete;
-
-    private static SafeFileHandle Open(string file) => File.OpenHandle(file, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
-
-    private static SafeFileHandle? TryOpen(string file)
-    {
-        try
-        {
-            return Open(file);
-        }
-        catch (FileNotFoundException)
-        {
-            return null;
-        }
-    }
-
-    // Rotation renames the file and the runtime makes a new one of the same name; a truncated one is shorter than what was read.
-    private static bool Replaced(string file, SafeFileHandle handle, long offset)
-    {
-        if (RandomAccess.GetLength(handle) < offset)
-        {
-            return true;
-        }
-
-        using SafeFileHandle? current = TryOpen(file);
-        return current is not null && FileIdentity.Of(handle) != FileIdentity.Of(current);
-    }
 
     private delegate Task<int> ReadAt(SafeFileHandle file, byte[] buffer, long offset, CancellationToken cancellationToken);
 

@@ -30,6 +30,12 @@ public sealed class ContainerLogReaderTests : IDisposable
         return sink.Text;
     }
 
+    private Task Follow(Sink sink, Func<bool> running)
+    {
+        File.WriteAllText(LogFile, $"{T1} stdout F one\n");
+        return new ContainerLogReader(_inotify, _work, TimeProvider.System).ReadAsync(LogFile, new() { Follow = true }, _ => new(running()), sink, default);
+    }
+
     [Fact]
     public async Task Lines_come_without_their_heads_and_partial_ones_are_joined() => Assert.Equal("one\ntwo\nthree\n", await ReadAsync(new()));
 
@@ -79,10 +85,9 @@ public sealed class ContainerLogReaderTests : IDisposable
     [Fact]
     public async Task Following_goes_on_over_a_rotation_until_the_container_ends()
     {
-        File.WriteAllText(LogFile, $"{T1} stdout F one\n");
         Sink sink = new();
         bool running = true;
-        Task reading = new ContainerLogReader(_inotify, _work, TimeProvider.System).ReadAsync(LogFile, new() { Follow = true }, _ => new(Volatile.Read(ref running)), sink, default);
+        Task reading = Follow(sink, () => Volatile.Read(ref running));
         await sink.UntilAsync("one\n");
         File.AppendAllText(LogFile, $"{T1} stdout F two\n");
         await sink.UntilAsync("one\ntwo\n");
@@ -92,6 +97,57 @@ public sealed class ContainerLogReaderTests : IDisposable
         await sink.UntilAsync("one\ntwo\nthree\nfour\n");
         Volatile.Write(ref running, false);
         await reading.WaitAsync(TimeSpan.FromSeconds(10));
+    }
+
+    [Fact]
+    public async Task What_the_runtime_still_writes_to_the_old_file_while_the_new_one_is_empty_is_not_lost()
+    {
+        Sink sink = new();
+        bool running = true;
+        Task reading = Follow(sink, () => Volatile.Read(ref running));
+        await sink.UntilAsync("one\n");
+        File.Move(LogFile, LogFile + ".20260102-030405");
+        File.WriteAllText(LogFile, "");
+        File.AppendAllText(LogFile + ".20260102-030405", $"{T1} stdout F two\n");
+        await sink.UntilAsync("one\ntwo\n");
+        File.AppendAllText(LogFile + ".20260102-030405", $"{T1} stdout F three\n");
+        File.AppendAllText(LogFile, $"{T1} stdout F four\n");
+        await sink.UntilAsync("one\ntwo\nthree\nfour\n");
+        Volatile.Write(ref running, false);
+        await reading.WaitAsync(TimeSpan.FromSeconds(10));
+    }
+
+    [Fact]
+    public async Task A_follower_that_falls_behind_by_whole_rotations_loses_nothing_that_is_kept_compressed_or_not()
+    {
+        Sink sink = new() { Held = true };
+        bool running = true;
+        Task reading = Follow(sink, () => Volatile.Read(ref running));
+        await sink.UntilAsync("one\n");
+        Rotate(1, "two");
+        Rotate(2, "three");
+        Rotate(3, "four");
+        foreach (string name in (string[])[".20260102-030401", ".20260102-030402"])
+        {
+            LogFiles.Compress(LogFile, "0.log" + name, CancellationToken.None);
+        }
+
+        sink.Release();
+        await sink.UntilAsync("one\ntwo\nthree\nfour\n");
+        Rotate(4, "five");
+        await sink.UntilAsync("one\ntwo\nthree\nfour\nfive\n");
+        Rotate(5, "six");
+        Rotate(6, "end");
+        Volatile.Write(ref running, false);
+        await reading.WaitAsync(TimeSpan.FromSeconds(10));
+        Assert.Equal("one\ntwo\nthree\nfour\nfive\nsix\nend\n", sink.Text);
+        Assert.Equal(7, Directory.EnumerateFiles(_folder).Count());
+    }
+
+    private void Rotate(int second, string line)
+    {
+        File.Move(LogFile, $"{LogFile}.20260102-03040{second}");
+        File.WriteAllText(LogFile, $"{T1} stdout F {line}\n");
     }
 
     [Fact]
@@ -125,6 +181,12 @@ public sealed class ContainerLogReaderTests : IDisposable
     {
         private readonly StringBuilder _text = new();
         private readonly SemaphoreSlim _written = new(0);
+        private readonly TaskCompletionSource _goOn = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        /// <summary>The user takes nothing after the first bytes until released.</summary>
+        public bool Held { get; init; }
+
+        public void Release() => _goOn.TrySetResult();
 
         public string Text
         {
@@ -145,7 +207,7 @@ public sealed class ContainerLogReaderTests : IDisposable
             }
 
             _written.Release();
-            return ValueTask.CompletedTask;
+            return Held ? new ValueTask(_goOn.Task.WaitAsync(cancellationToken)) : ValueTask.CompletedTask;
         }
 
         public async Task UntilAsync(string expected)
