@@ -56,6 +56,16 @@ internal static class PodStatusMerge
         };
     }
 
+    /// <summary>A condition that stands as it stood has the time it had.</summary>
+    public static PodStatus KeepTimes(PodStatus before, PodStatus now)
+    {
+        PodCondition Since(PodCondition c) =>
+            before.Conditions.FirstOrDefault(b => b.Type == c.Type) is { LastTransitionTime: { } kept } same && same.Status == c.Status && kept != c.LastTransitionTime
+                ? c with { LastTransitionTime = kept } : c;
+        PodCondition[] conditions = [.. now.Conditions.Select(Since)];
+        return conditions.SequenceEqual(now.Conditions, ReferenceEqualityComparer.Instance) ? now : now with { Conditions = conditions };
+    }
+
     private static PodCondition EndOf(PodCondition c, string phase) =>
         c.Type is "Ready" or "ContainersReady" && c.Status == "True"
             ? c with { Status = "False", Reason = phase == "Succeeded" ? "PodCompleted" : "PodFailed", Message = null }

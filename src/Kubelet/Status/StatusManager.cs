@@ -64,7 +64,7 @@ public sealed partial class StatusManager(
         entry.Set(pod, PodStatusMerge.Normalize(status), final);
     }
 
-    /// <summary>Nothing of the pod is left on this node: its API object is deleted once its last status is written.</summary>
+    /// <summary>Nothing of the pod runs and what the node held for it is given back: its API object is deleted once its last status is written.</summary>
     public void Finish(Pod pod) => _entries.GetOrAdd(pod.Uid, _ => new Entry(this)).Finish(pod);
 
     /// <summary>Completes once the API server has the newest status of the pod, or wants none of it any more.</summary>
@@ -107,6 +107,7 @@ public sealed partial class StatusManager(
         private long _written;
         private bool _final;
         private bool _finish;
+        private bool _metMirror;
         private bool _deleted;
         private bool _running;
         private bool _ended;
@@ -127,6 +128,7 @@ public sealed partial class StatusManager(
                 _pod = Newest(pod);
                 bool first = final && !_final;
                 _final |= final;
+                status = Status is { } held ? PodStatusMerge.KeepTimes(held, status) : status;
                 if (!first && Status is not null && PodStatusMerge.Same(Status, status))
                 {
                     return;
@@ -227,6 +229,16 @@ public sealed partial class StatusManager(
 
         private bool HasWorkLocked() => _written < _version || (_finish && !_deleted && _pod is { IsStatic: false, Metadata.DeletionTimestamp: not null });
 
+        // A static pod's file may be known before its mirror, which says since when all this has been so.
+        private void CarryOverLocked()
+        {
+            if (!_metMirror && _pod is { IsStatic: true } pod && _owner.MirrorOf(pod) is { } mirror)
+            {
+                _metMirror = true;
+                Status = Status is { } status ? PodStatusMerge.KeepTimes(mirror.Status, status) : null;
+            }
+        }
+
         private async Task RunAsync()
         {
             while (true)
@@ -244,6 +256,7 @@ public sealed partial class StatusManager(
                         return;
                     }
 
+                    CarryOverLocked();
                     (pod, answer, status, version, finish) = (_pod!, _answer, Status, _version, _finish);
                 }
 
@@ -287,6 +300,8 @@ public sealed partial class StatusManager(
     }
 
     private Pod Newest(Pod pod) => pods.Get(pod.Uid) ?? pod;
+
+    private Pod? MirrorOf(Pod pod) => pods.MirrorOf(pod);
 
     private TimeProvider Clock => time;
 

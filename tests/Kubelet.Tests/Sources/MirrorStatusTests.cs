@@ -63,6 +63,23 @@ public sealed class MirrorStatusTests : IDisposable
     }
 
     [Fact]
+    public async Task A_mirror_that_comes_after_the_first_status_says_since_when_what_still_holds_has_held()
+    {
+        DateTimeOffset before = DateTimeOffset.UnixEpoch, now = before.AddHours(1);
+        PodCondition Condition(string type, string status, DateTimeOffset since) => new() { Type = type, Status = status, LastTransitionTime = since };
+        PodStatus status = new() { Phase = "Running", Conditions = [Condition("PodScheduled", "True", now), Condition("Ready", "True", now)] };
+        _pods.Set(Static);
+        _statuses.Set(Static, status);
+        Pod mirror = Mirror("m1");
+        Show(mirror with { Status = new PodStatus { Phase = "Pending", Conditions = [Condition("PodScheduled", "True", before), Condition("Ready", "False", before)] } });
+        await WrittenAsync("m1");
+        // What was being computed meanwhile knows nothing of it.
+        _statuses.Set(Static, status with { Message = "later" });
+        Assert.Equal([before, now], _statuses.StatusOf(Static).Conditions.Select(c => c.LastTransitionTime));
+        Assert.Equal([before, now], _api.Current!.Status.Conditions.Select(c => c.LastTransitionTime));
+    }
+
+    [Fact]
     public void A_fresh_start_takes_the_status_from_the_mirror_of_this_very_manifest()
     {
         _pods.Set(Mirror("m", phase: "Running"));
