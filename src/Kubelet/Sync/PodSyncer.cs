@@ -294,15 +294,15 @@ public sealed partial class PodSyncer(PodSyncParts parts, PodSyncSurroundings no
             Publish(pod, memory, observed);
         }
 
-        bool gone = state.Removed || state.Deleted;
-        Task runtime = gone ? RemoveFromRuntimeAsync(pod, observed, cancellationToken) : Task.CompletedTask;
-        await Task.WhenAll(ReleaseAsync(pod, cancellationToken), runtime);
-        if (gone)
+        await ReleaseAsync(pod, cancellationToken);
+        // As upstream, the object does not wait for what has ended to be cleared away; were the agent killed now, its next life would do it.
+        node.Statuses.Finish(pod);
+        if (state.Removed || state.Deleted)
         {
+            await RemoveFromRuntimeAsync(pod, observed, cancellationToken);
             await node.Work.RunWithinAsync(pod.Uid + "/", FolderLimit, () => PodFolders.Remove(node.Paths, pod.Uid), cancellationToken);
         }
 
-        node.Statuses.Finish(pod);
         return new PodPassResult(PodPassOutcome.Done);
     }
 
@@ -315,7 +315,7 @@ public sealed partial class PodSyncer(PodSyncParts parts, PodSyncSurroundings no
         await (parts.UserNamespaces?.ReleaseAsync(pod.Uid, cancellationToken) ?? Task.CompletedTask);
     }
 
-    /// <summary>Removes the pod's containers and sandboxes, side by side with its volumes, once the API server has what they ended with: should the agent be killed in between, it is told there.</summary>
+    /// <summary>Removes the pod's containers and sandboxes, once the API server has what they ended with: should the agent be killed in between, it is told there.</summary>
     private async Task RemoveFromRuntimeAsync(Pod pod, RuntimePodStatus observed, CancellationToken cancellationToken)
     {
         await node.Statuses.WrittenAsync(pod.Uid).WaitAsync(StatusLimit, time, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
