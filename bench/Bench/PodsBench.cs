@@ -169,13 +169,20 @@ internal static class PodsBench
         }
     }
 
-    // A kubelet may leave dead containers and sandboxes to its collection of garbage: they are not the next one's to list.
+    // A kubelet may leave dead containers and sandboxes to its collection of garbage, or be about to remove them: they are not the next one's to list.
     private static async Task ClearAsync(IRuntimeService runtime)
     {
         foreach (PodSandbox sandbox in (await runtime.ListPodSandboxAsync(new ListPodSandboxRequest(), CancellationToken.None)).Items)
         {
-            await runtime.StopPodSandboxAsync(new StopPodSandboxRequest { PodSandboxId = sandbox.Id }, CancellationToken.None);
-            await runtime.RemovePodSandboxAsync(new RemovePodSandboxRequest { PodSandboxId = sandbox.Id }, CancellationToken.None);
+            try
+            {
+                await runtime.StopPodSandboxAsync(new StopPodSandboxRequest { PodSandboxId = sandbox.Id }, CancellationToken.None);
+                await runtime.RemovePodSandboxAsync(new RemovePodSandboxRequest { PodSandboxId = sandbox.Id }, CancellationToken.None);
+            }
+            catch (CriException e) when (e.Kind == CriErrorKind.NotFound)
+            {
+                // What the kubelet was about to remove is gone meanwhile.
+            }
         }
     }
 
