@@ -144,18 +144,34 @@ internal sealed class ContainerConfigBuilder(
             mounts.Add(await VolumeAsync(request, c.VolumeMounts[i], i, env, cancellationToken));
         }
 
+        string? hosts = null;
         if (!c.VolumeMounts.Any(m => m.MountPath == "/etc/hosts") && (pod.IsHostNetwork || request.PodIPs.Length > 0))
         {
             (string hostname, string domain) = PodHostname.Of(pod, options.Dns.ClusterDomain);
             string? own = pod.IsHostNetwork ? await File.ReadAllTextAsync("/etc/hosts", cancellationToken) : null;
-            string hosts = HostsFile.Build(pod, request.PodIPs, hostname, domain, own);
-            await work.RunWithinAsync(pod.Uid + "/", FileLimit, () => HostsFile.Write(paths.PodHostsFile(pod.Uid), hosts), cancellationToken);
-            mounts.Add(new Mount { ContainerPath = "/etc/hosts", HostPath = paths.PodHostsFile(pod.Uid) });
+            hosts = HostsFile.Build(pod, request.PodIPs, hostname, domain, own);
+        }
+
+        if (hosts is not null || c.TerminationMessagePath is { Length: > 0 })
+        {
+            mounts.AddRange(await work.RunWithinAsync(pod.Uid + "/", FileLimit, () => OwnFiles(pod.Uid, c, hosts), cancellationToken));
+        }
+
+        return mounts;
+    }
+
+    private List<Mount> OwnFiles(PodUid pod, ApiContainer c, string? hosts)
+    {
+        List<Mount> mounts = [];
+        if (hosts is not null)
+        {
+            HostsFile.Write(paths.PodHostsFile(pod), hosts);
+            mounts.Add(new Mount { ContainerPath = "/etc/hosts", HostPath = paths.PodHostsFile(pod) });
         }
 
         if (c.TerminationMessagePath is { Length: > 0 } message)
         {
-            mounts.Add(new Mount { ContainerPath = message[0] == '/' ? message : "/" + message, HostPath = await work.RunWithinAsync(pod.Uid + "/", FileLimit, () => TerminationLog(pod.Uid, c.Name!), cancellationToken) });
+            mounts.Add(new Mount { ContainerPath = message[0] == '/' ? message : "/" + message, HostPath = TerminationLog(pod, c.Name!) });
         }
 
         return mounts;

@@ -297,7 +297,7 @@ public sealed partial class RuntimeManager : IPodRuntime, IDisposable
         ContainerConfig built;
         try
         {
-            int restarts = await FilesAsync(pod.Uid, () => RestartCount(pod, name, last, request), cancellationToken);
+            int restarts = await FilesAsync(pod.Uid, () => RestartCountAndLogFolder(pod, name, last, request), cancellationToken);
             string? targetId = target is null ? null : request.Status.Find(target)?.Id.Id;
             NodeRuntimeHandlerFeatures? handler = c.VolumeMounts.Any(RecursiveReadOnly.IsAsked) ? await HandlerAsync(pod, cancellationToken) : null;
             built = await _configs.BuildAsync(new ContainerRequest(request, c, image.Image, image.ImageRef, restarts, ips, targetId) { Handler = handler, Images = pass.Images, Waited = target is null ? _backOff.WaitedBefore(pod.Uid, name, c.Image ?? "") : null, Users = config.Linux.SecurityContext.NamespaceOptions.UsernsOptions }, cancellationToken);
@@ -318,12 +318,11 @@ public sealed partial class RuntimeManager : IPodRuntime, IDisposable
         string id;
         try
         {
-            await FilesAsync(pod.Uid, () => Directory.CreateDirectory(Path.Combine(config.LogDirectory, name)), CancellationToken.None);
             id = (await _runtime.CreateContainerAsync(new CreateContainerRequest { PodSandboxId = sandbox, Config = built, SandboxConfig = config }, CancellationToken.None)).ContainerId;
         }
-        catch (Exception e) when (e is CriException or IOException or UnauthorizedAccessException)
+        catch (CriException e)
         {
-            if (e is CriException cri && AttemptNumbers.OutcomeUnknown(cri))
+            if (AttemptNumbers.OutcomeUnknown(e))
             {
                 _attempts.Used(pod.Uid, name, built.Metadata.Attempt);
             }
@@ -409,6 +408,13 @@ public sealed partial class RuntimeManager : IPodRuntime, IDisposable
     }
 
     /// <summary>One more than the last attempt; where the runtime has forgotten it, one more than the API or the log files remember.</summary>
+    private int RestartCountAndLogFolder(Pod pod, string name, RuntimeContainerStatus? last, PodSyncRequest request)
+    {
+        int count = RestartCount(pod, name, last, request);
+        Directory.CreateDirectory(Path.Combine(_needs.Paths.PodLogFolder(pod.Ref), name));
+        return count;
+    }
+
     private int RestartCount(Pod pod, string name, RuntimeContainerStatus? last, PodSyncRequest request)
     {
         int unknown = (int)_attempts.After(pod.Uid, name);

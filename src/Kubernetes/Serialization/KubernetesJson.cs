@@ -92,8 +92,8 @@ public static class KubernetesJson
             return true;
         byte[] leftJson = SerializeToUtf8Bytes(left);
         byte[] rightJson = SerializeToUtf8Bytes(right);
-        // Only the order of map entries can differ between equal objects.
-        return leftJson.AsSpan().SequenceEqual(rightJson) || JsonNode.DeepEquals(Tree(leftJson), Tree(rightJson));
+        // Only the order of map entries can differ between equal objects, and that leaves the length.
+        return leftJson.AsSpan().SequenceEqual(rightJson) || (leftJson.Length == rightJson.Length && JsonNode.DeepEquals(Tree(leftJson), Tree(rightJson)));
     }
 
     private static JsonObject Tree(byte[] utf8Json) =>
