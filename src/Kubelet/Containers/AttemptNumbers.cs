@@ -1,12 +1,15 @@
 using System.Collections.Concurrent;
 using NodeAgent.Cri;
+using NodeAgent.Kubelet.Pleg;
 using NodeAgent.Kubelet.Pods;
+using NodeAgent.Kubelet.Sync;
+using NodeAgent.Kubernetes.Objects;
 
 namespace NodeAgent.Kubelet.Containers;
 
 /// <summary>
-/// Attempt numbers given to runtime calls whose outcome is not known. The runtime may still work on such a call and list nothing of it
-/// yet, so the number is not used again.
+/// The numbers of attempts. One that was given to a runtime call whose outcome is not known is not used again: the runtime may still
+/// work on such a call and list nothing of it yet.
 /// </summary>
 internal sealed class AttemptNumbers
 {
@@ -17,6 +20,34 @@ internal sealed class AttemptNumbers
 
     /// <returns>The first number that is free as far as known here.</returns>
     public uint After(PodUid pod, string name) => _next.GetValueOrDefault((pod, name));
+
+    /// <summary>The number of a container's next attempt: one more than its last; where the runtime has forgotten that, one more than the API or the log files remember.</summary>
+    /// <param name="request">The pass.</param>
+    /// <param name="name">The container.</param>
+    /// <param name="last">Its newest attempt; null where the runtime has none.</param>
+    /// <param name="logs">Where the logs of its attempts are.</param>
+    /// <exception cref="IOException">The logs cannot be listed.</exception>
+    public int OfContainer(PodSyncRequest request, string name, RuntimeContainerStatus? last, DirectoryInfo logs)
+    {
+        int unknown = (int)After(request.Pod.Uid, name);
+        if (last is not null)
+        {
+            // What was created and never started is removed, and its number is used again: nothing was restarted.
+            return Math.Max(last.RestartCount + (last.State == RuntimeContainerState.Created ? 0 : 1), unknown);
+        }
+
+        int fromLogs = -1;
+        foreach (FileInfo file in logs.EnumerateFiles("*.log*"))
+        {
+            fromLogs = int.TryParse(file.Name.Split('.')[0], out int n) && n > fromLogs ? n : fromLogs;
+        }
+
+        return Math.Max(Math.Max(fromLogs + 1, unknown), Told(request.LastPodStatus, name));
+    }
+
+    // Where the runtime and the logs have forgotten the container, what was told of it counts on.
+    private static int Told(PodStatus? told, string name) =>
+        told?.ContainerStatuses.Concat(told.InitContainerStatuses).FirstOrDefault(s => s.Name == name)?.RestartCount ?? 0;
 
     public void Used(PodUid pod, string name, uint attempt) => _next.AddOrUpdate((pod, name), attempt + 1, (_, known) => Math.Max(known, attempt + 1));
 

@@ -297,7 +297,7 @@ public sealed partial class RuntimeManager : IPodRuntime, IDisposable
         ContainerConfig built;
         try
         {
-            int restarts = await FilesAsync(pod.Uid, () => RestartCountAndLogFolder(pod, name, last, request), cancellationToken);
+            int restarts = await FilesAsync(pod.Uid, () => _attempts.OfContainer(request, name, last, Directory.CreateDirectory(Path.Combine(_needs.Paths.PodLogFolder(pod.Ref), name))), cancellationToken);
             string? targetId = target is null ? null : request.Status.Find(target)?.Id.Id;
             NodeRuntimeHandlerFeatures? handler = c.VolumeMounts.Any(RecursiveReadOnly.IsAsked) ? await HandlerAsync(pod, cancellationToken) : null;
             built = await _configs.BuildAsync(new ContainerRequest(request, c, image.Image, image.ImageRef, restarts, ips, targetId) { Handler = handler, Images = pass.Images, Waited = target is null ? _backOff.WaitedBefore(pod.Uid, name, c.Image ?? "") : null, Users = config.Linux.SecurityContext.NamespaceOptions.UsernsOptions }, cancellationToken);
@@ -406,38 +406,6 @@ public sealed partial class RuntimeManager : IPodRuntime, IDisposable
             pass.Error = $"container {name}, whose postStart hook failed, could not be stopped: {e.Message}";
         }
     }
-
-    /// <summary>One more than the last attempt; where the runtime has forgotten it, one more than the API or the log files remember.</summary>
-    private int RestartCountAndLogFolder(Pod pod, string name, RuntimeContainerStatus? last, PodSyncRequest request)
-    {
-        int count = RestartCount(pod, name, last, request);
-        Directory.CreateDirectory(Path.Combine(_needs.Paths.PodLogFolder(pod.Ref), name));
-        return count;
-    }
-
-    private int RestartCount(Pod pod, string name, RuntimeContainerStatus? last, PodSyncRequest request)
-    {
-        int unknown = (int)_attempts.After(pod.Uid, name);
-        if (last is not null)
-        {
-            // What was created and never started is removed, and its number is used again: nothing was restarted.
-            return Math.Max(last.RestartCount + (last.State == RuntimeContainerState.Created ? 0 : 1), unknown);
-        }
-
-        int fromLogs = -1;
-        string folder = Path.Combine(_needs.Paths.PodLogFolder(pod.Ref), name);
-        foreach (string file in Directory.Exists(folder) ? Directory.EnumerateFiles(folder, "*.log*") : [])
-        {
-            string number = Path.GetFileName(file).Split('.')[0];
-            fromLogs = int.TryParse(number, out int n) && n > fromLogs ? n : fromLogs;
-        }
-
-        return Math.Max(Math.Max(fromLogs + 1, unknown), Told(request.LastPodStatus, name));
-    }
-
-    // Where the runtime and the logs have forgotten the container, what was told of it counts on.
-    private static int Told(PodStatus? told, string name) =>
-        told?.ContainerStatuses.Concat(told.InitContainerStatuses).FirstOrDefault(s => s.Name == name)?.RestartCount ?? 0;
 
     // What became of its start is not known, so it must be out of the way before another of its name is made.
     private async Task<bool> RemoveNeverStartedAsync(PodSyncRequest request, string name, SyncPass pass, CancellationToken cancellationToken)
