@@ -2,7 +2,6 @@ using System.Collections.Concurrent;
 using NodeAgent.Cri;
 using NodeAgent.Kubelet.Pleg;
 using NodeAgent.Kubelet.Pods;
-using NodeAgent.Kubelet.Sync;
 using NodeAgent.Kubernetes.Objects;
 
 namespace NodeAgent.Kubelet.Containers;
@@ -22,14 +21,15 @@ internal sealed class AttemptNumbers
     public uint After(PodUid pod, string name) => _next.GetValueOrDefault((pod, name));
 
     /// <summary>The number of a container's next attempt: one more than its last; where the runtime has forgotten that, one more than the API or the log files remember.</summary>
-    /// <param name="request">The pass.</param>
+    /// <param name="pod">The pod.</param>
     /// <param name="name">The container.</param>
     /// <param name="last">Its newest attempt; null where the runtime has none.</param>
+    /// <param name="told">The status that was told last; null where none was.</param>
     /// <param name="logs">Where the logs of its attempts are.</param>
     /// <exception cref="IOException">The logs cannot be listed.</exception>
-    public int OfContainer(PodSyncRequest request, string name, RuntimeContainerStatus? last, DirectoryInfo logs)
+    public int OfContainer(PodUid pod, string name, RuntimeContainerStatus? last, PodStatus? told, DirectoryInfo logs)
     {
-        int unknown = (int)After(request.Pod.Uid, name);
+        int unknown = (int)After(pod, name);
         if (last is not null)
         {
             // What was created and never started is removed, and its number is used again: nothing was restarted.
@@ -42,7 +42,7 @@ internal sealed class AttemptNumbers
             fromLogs = int.TryParse(file.Name.Split('.')[0], out int n) && n > fromLogs ? n : fromLogs;
         }
 
-        return Math.Max(Math.Max(fromLogs + 1, unknown), Told(request.LastPodStatus, name));
+        return Math.Max(Math.Max(fromLogs + 1, unknown), Told(told, name));
     }
 
     // Where the runtime and the logs have forgotten the container, what was told of it counts on.
