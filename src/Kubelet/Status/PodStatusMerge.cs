@@ -56,11 +56,11 @@ internal static class PodStatusMerge
         };
     }
 
-    /// <summary>A condition that stands as it stood has the time it had.</summary>
+    /// <summary>A condition that stands as it stood, for the same reason, has the time it had.</summary>
     public static PodStatus KeepTimes(PodStatus before, PodStatus now)
     {
         PodCondition Since(PodCondition c) =>
-            before.Conditions.FirstOrDefault(b => b.Type == c.Type) is { LastTransitionTime: { } kept } same && same.Status == c.Status && kept != c.LastTransitionTime
+            before.Conditions.FirstOrDefault(b => b.Type == c.Type && b.Status == c.Status && b.Reason == c.Reason) is { LastTransitionTime: { } kept } && kept != c.LastTransitionTime
                 ? c with { LastTransitionTime = kept } : c;
         PodCondition[] conditions = [.. now.Conditions.Select(Since)];
         return conditions.SequenceEqual(now.Conditions, ReferenceEqualityComparer.Instance) ? now : now with { Conditions = conditions };

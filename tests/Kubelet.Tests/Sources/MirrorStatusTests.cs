@@ -80,6 +80,22 @@ public sealed class MirrorStatusTests : IDisposable
     }
 
     [Fact]
+    public void A_condition_that_stands_for_another_reason_has_its_new_time()
+    {
+        PodStatus Resize(string reason, int second) => new()
+        {
+            Phase = "Running",
+            Conditions = [new PodCondition { Type = "PodResizePending", Status = "True", Reason = reason, LastTransitionTime = DateTimeOffset.UnixEpoch.AddSeconds(second) }],
+        };
+
+        _statuses.Set(Static, Resize("Deferred", 1));
+        _statuses.Set(Static, Resize("Infeasible", 2));
+        Assert.Equal(DateTimeOffset.UnixEpoch.AddSeconds(2), Assert.Single(_statuses.StatusOf(Static).Conditions).LastTransitionTime);
+        _statuses.Set(Static, Resize("Infeasible", 3));
+        Assert.Equal(DateTimeOffset.UnixEpoch.AddSeconds(2), Assert.Single(_statuses.StatusOf(Static).Conditions).LastTransitionTime);
+    }
+
+    [Fact]
     public void A_fresh_start_takes_the_status_from_the_mirror_of_this_very_manifest()
     {
         _pods.Set(Mirror("m", phase: "Running"));
