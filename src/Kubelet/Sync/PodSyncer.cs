@@ -138,6 +138,26 @@ public sealed partial class PodSyncer(PodSyncParts parts, PodSyncSurroundings no
         return new PodPassResult(PodPassOutcome.Again, Next(pod, status, new PodSyncResult { Waiting = memory.Waiting }));
     }
 
+    // An ephemeral container that is not begun yet and asks for what this agent cannot do waits alone: the pod runs already and goes on.
+    private ImmutableDictionary<string, ContainerWaiting> RefusedDebuggers(Pod pod, PodMemory memory, RuntimePodStatus observed)
+    {
+        var refused = ImmutableDictionary<string, ContainerWaiting>.Empty;
+        foreach (EphemeralContainer e in pod.Spec.EphemeralContainers.Where(e => observed.Find(e.Name ?? "") is null))
+        {
+            if (UnsupportedPodFields.Find(e) is { } unsupported)
+            {
+                ContainerWaiting waiting = new("CreateContainerConfigError", unsupported);
+                refused = refused.SetItem(e.Name ?? "", waiting);
+                if (memory.Waiting.GetValueOrDefault(e.Name ?? "") != waiting)
+                {
+                    node.Events.Record(pod, e.Name, "Warning", "Failed", $"Error: {unsupported}");
+                }
+            }
+        }
+
+        return refused;
+    }
+
     private async Task<PodPassResult> StartAsync(Pod pod, PodMemory memory, RuntimePodStatus observed, CancellationToken cancellationToken)
     {
         parts.Objects.RegisterPod(pod);
@@ -160,7 +180,9 @@ public sealed partial class PodSyncer(PodSyncParts parts, PodSyncSurroundings no
         using (turn)
         {
             parts.Probes.AddPod(pod);
-            var request = new PodSyncRequest(pod, observed, volumes, parts.Cgroups.CgroupParent(pod), node.Node.HostIPs, node.Statuses.Get(pod.Uid), turn)
+            ImmutableDictionary<string, ContainerWaiting> refused = RefusedDebuggers(pod, memory, observed);
+            Pod taken = refused.IsEmpty ? pod : pod with { Spec = pod.Spec with { EphemeralContainers = [.. pod.Spec.EphemeralContainers.Where(e => !refused.ContainsKey(e.Name ?? ""))] } };
+            var request = new PodSyncRequest(taken, observed, volumes, parts.Cgroups.CgroupParent(pod), node.Node.HostIPs, node.Statuses.Get(pod.Uid), turn)
             {
                 RestartsAll = node.Statuses.Get(pod.Uid) is { } told && AllContainersRestart.IsTrue(told),
                 KillContainer = (id, token) => parts.Cgroups.KillContainerAsync(pod, id, token),
@@ -171,7 +193,7 @@ public sealed partial class PodSyncer(PodSyncParts parts, PodSyncSurroundings no
             PodSyncResult result = await parts.Runtime.SyncPodAsync(request, cancellationToken);
             memory.Looked = true;
             memory.Succeeded = result.Succeeded;
-            memory.Waiting = result.Waiting;
+            memory.Waiting = result.Waiting.SetItems(refused);
             if (result.Changed)
             {
                 memory.ActedAt = time.GetUtcNow();

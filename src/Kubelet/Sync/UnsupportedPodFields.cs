@@ -13,14 +13,24 @@ public static class UnsupportedPodFields
 {
     private const string AnyVolume = "volumes[]";
 
-    /// <summary>The first such field the pod uses and the remedy, or null.</summary>
+    /// <summary>The first such field the pod uses and the remedy, or null. Its ephemeral containers, which came later, are each asked about by themselves.</summary>
     public static string? Find(Pod pod)
     {
         ArgumentNullException.ThrowIfNull(pod);
-        using JsonDocument document = JsonDocument.Parse(KubernetesJson.SerializeToUtf8Bytes(pod.Spec));
-        return Walk(document.RootElement, "", "spec") is { } field
-            ? $"{field} is not supported by this node agent; remove the field or use another node"
-            : null;
+        return Find(KubernetesJson.SerializeToUtf8Bytes(pod.Spec with { EphemeralContainers = [] }), "", "spec");
+    }
+
+    /// <summary>The first such field the ephemeral container uses and the remedy, or null.</summary>
+    public static string? Find(EphemeralContainer container)
+    {
+        ArgumentNullException.ThrowIfNull(container);
+        return Find(KubernetesJson.SerializeToUtf8Bytes(container), "containers[]", $"spec.ephemeralContainers[] ({container.Name})");
+    }
+
+    private static string? Find(byte[] json, string path, string shown)
+    {
+        using JsonDocument document = JsonDocument.Parse(json);
+        return Walk(document.RootElement, path, shown) is { } field ? $"{field} is not supported by this node agent; remove the field or use another node" : null;
     }
 
     private static string? Walk(JsonElement element, string path, string shown)
@@ -56,7 +66,7 @@ public static class UnsupportedPodFields
 
     private static string? Field(JsonProperty property, string path, string shown)
     {
-        string name = path.Length == 0 && property.Name is "initContainers" or "ephemeralContainers" ? "containers" : property.Name;
+        string name = path.Length == 0 && property.Name is "initContainers" ? "containers" : property.Name;
         string at = path.Length == 0 ? name : $"{path}.{name}";
         string text = $"{shown}.{property.Name}";
         if (PodFieldTable.Honoured.Contains(at) || property.Value.ValueKind == JsonValueKind.Null)

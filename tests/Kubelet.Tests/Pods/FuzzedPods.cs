@@ -43,6 +43,20 @@ internal sealed class FuzzedPods(int seed)
         return KubernetesJson.Deserialize<Pod>(KubernetesJson.Serialize(pod));
     }
 
+    /// <summary>The pod with ephemeral containers of any content, as `kubectl debug` and the API server would add them: their names are sound.</summary>
+    internal Pod Debugged(Pod pod)
+    {
+        EphemeralContainer Debugger(int i)
+        {
+            var made = (EphemeralContainer)Fill(new EphemeralContainer { Name = $"debug-{i}", Image = "busybox:1", TargetContainerName = _random.Next(2) == 0 ? "main" : null }, 2);
+            var same = KubernetesJson.Deserialize<Container>(KubernetesJson.Serialize(made));
+            Container safe = Confined(same);
+            return made with { Name = $"debug-{i}", Lifecycle = safe.Lifecycle, VolumeMounts = safe.VolumeMounts };
+        }
+
+        return pod with { Metadata = pod.Metadata with { Generation = pod.Metadata.Generation + 1 }, Spec = pod.Spec with { EphemeralContainers = [.. Enumerable.Range(0, _random.Next(1, 4)).Select(Debugger)] } };
+    }
+
     private static Container Confined(Container c) => c with
     {
         Lifecycle = c.Lifecycle is null ? null : c.Lifecycle with { PostStart = Confined(c.Lifecycle.PostStart), PreStop = Confined(c.Lifecycle.PreStop) },

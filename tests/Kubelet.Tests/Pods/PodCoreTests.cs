@@ -71,6 +71,19 @@ public sealed class PodCoreTests
     }
 
     [Fact]
+    public async Task An_ephemeral_container_that_asks_for_what_is_not_supported_waits_alone()
+    {
+        await using PodCore core = await RunningAsync();
+        Pod pod = core.Api.Find("web")!;
+        EphemeralContainer asks = new() { Name = "asks", Image = "busybox:1", Resources = new ResourceRequirements { Claims = [new ContainerResourceClaim { Name = "gpu" }] } };
+        core.Api.Put(pod with { Metadata = pod.Metadata with { Generation = pod.Metadata.Generation + 1 }, Spec = pod.Spec with { EphemeralContainers = [asks, new EphemeralContainer { Name = "sound", Image = "busybox:1" }] } });
+        await core.UntilAsync(() => core.Api.Find("web")!.Status.EphemeralContainerStatuses is [{ State.Waiting.Reason: "CreateContainerConfigError" }, { State.Running: not null }], "one waits, the other runs");
+        core.Fake.ExitContainer(core.Running().Single(c => c.Status.Metadata.Name == "main").Status.Id, 1);
+        await core.UntilAsync(() => core.Api.Find("web")!.Status.ContainerStatuses is [{ RestartCount: 1, State.Running: not null }], "the pod's own container runs again");
+        Assert.Single(core.Agent.Events.All, e => e.Message.StartsWith("Error: spec.ephemeralContainers[] (asks).resources.claims is not supported", StringComparison.Ordinal));
+    }
+
+    [Fact]
     public async Task A_deleted_pod_is_stopped_and_removed_by_one_call_each()
     {
         await using PodCore core = await RunningAsync();
