@@ -12,8 +12,9 @@ internal sealed class LogSegment : IDisposable
 {
     private readonly string _path;
     private readonly string _before;
+    private readonly IDisposable _owner;
 
-    private LogSegment(string path, string before, SafeFileHandle file) => (_path, _before, File) = (path, before, file);
+    private LogSegment(string path, string before, SafeFileHandle file, IDisposable? owner = null) => (_path, _before, File, _owner) = (path, before, file, owner ?? file);
 
     /// <summary>The file; it stays what it is when it is renamed, compressed or removed.</summary>
     public SafeFileHandle File { get; }
@@ -38,34 +39,42 @@ internal sealed class LogSegment : IDisposable
     {
         // The live one is opened before the list is read: if it is rotated in between, the list has it.
         SafeFileHandle? live = TryOpen(_path);
-        if (live is not null && FileIdentity.Of(live) == FileIdentity.Of(File) && RandomAccess.GetLength(live) >= read)
+        LogSegment? next = null;
+        try
         {
-            live.Dispose();
-            return null;
+            return next = live is not null && FileIdentity.Of(live) == FileIdentity.Of(File) && RandomAccess.GetLength(live) >= read ? null : After(live, ended);
         }
+        finally
+        {
+            if (next is null || next.File != live)
+            {
+                live?.Dispose();
+            }
+        }
+    }
 
+    private LogSegment? After(SafeFileHandle? live, bool ended)
+    {
         // The first of them is this file, found by what it is while it is not compressed.
         string[] after = [.. Rotated(_path).Where(name => string.CompareOrdinal(name, _before) > 0)];
         for (int i = 1 + Math.Max(0, Array.FindIndex(after, name => Is(File, FullName(_path, name)))); i < after.Length; i++)
         {
-            if ((TryOpen(FullName(_path, after[i])) ?? TryDecompress(after[i])) is { } missed)
+            if (TryOpen(FullName(_path, after[i])) is { } plain)
             {
-                live?.Dispose();
-                return new LogSegment(_path, after[i - 1], missed);
+                return new LogSegment(_path, after[i - 1], plain);
+            }
+
+            if (TryDecompress(after[i]) is { } content)
+            {
+                return new LogSegment(_path, after[i - 1], content.SafeFileHandle, content);
             }
         }
 
-        if (live is null || (!ended && RandomAccess.GetLength(live) == 0))
-        {
-            live?.Dispose();
-            return null;
-        }
-
-        return new LogSegment(_path, after.LastOrDefault() ?? _before, live);
+        return live is null || (!ended && RandomAccess.GetLength(live) == 0) ? null : new LogSegment(_path, after.LastOrDefault() ?? _before, live);
     }
 
     /// <inheritdoc/>
-    public void Dispose() => File.Dispose();
+    public void Dispose() => _owner.Dispose();
 
     // Without the suffix of compressed ones, oldest first.
     private static IEnumerable<string> Rotated(string path) => LogFiles.RotatedOf(path).Where(name => !name.EndsWith(LogRotationPlan.TemporarySuffix, StringComparison.Ordinal))
@@ -80,8 +89,8 @@ internal sealed class LogSegment : IDisposable
         return other is not null && FileIdentity.Of(file) == FileIdentity.Of(other);
     }
 
-    // A file without a name, for as long as it is read. Its name of a moment is one that the next rotation clears away.
-    private SafeFileHandle? TryDecompress(string name)
+    // A file without a name, for as long as it is read, and nobody else's to open before. Its name of a moment is one that the next rotation clears away.
+    private FileStream? TryDecompress(string name)
     {
         string plain = FullName(_path, name), temporary = $"{plain}.{Guid.NewGuid():N}{LogRotationPlan.TemporarySuffix}";
         using SafeFileHandle? compressed = TryOpen(plain + LogRotationPlan.CompressedSuffix);
@@ -90,23 +99,18 @@ internal sealed class LogSegment : IDisposable
             return null;
         }
 
-        SafeFileHandle file = System.IO.File.OpenHandle(temporary, FileMode.CreateNew, FileAccess.ReadWrite);
+        FileStream content = new(temporary, new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.ReadWrite, BufferSize = 0, UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite });
         try
         {
             System.IO.File.Delete(temporary);
             using FileStream from = new(compressed, FileAccess.Read, bufferSize: 0);
             using GZipStream unzip = new(from, CompressionMode.Decompress);
-            byte[] buffer = new byte[64 * 1024];
-            for (long length = 0; unzip.Read(buffer) is > 0 and var got; length += got)
-            {
-                RandomAccess.Write(file, buffer.AsSpan(0, got), length);
-            }
-
-            return file;
+            unzip.CopyTo(content);
+            return content;
         }
         catch
         {
-            file.Dispose();
+            content.Dispose();
             throw;
         }
     }

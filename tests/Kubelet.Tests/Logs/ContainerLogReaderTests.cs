@@ -30,10 +30,20 @@ public sealed class ContainerLogReaderTests : IDisposable
         return sink.Text;
     }
 
-    private Task Follow(Sink sink, Func<bool> running)
+    /// <summary>Follows a log whose first line has arrived; the task ends when the container has and all is read.</summary>
+    private async Task<(Sink Sink, Func<Task> EndAsync)> FollowAsync(bool held = false)
     {
         File.WriteAllText(LogFile, $"{T1} stdout F one\n");
-        return new ContainerLogReader(_inotify, _work, TimeProvider.System).ReadAsync(LogFile, new() { Follow = true }, _ => new(running()), sink, default);
+        Sink sink = new() { Held = held };
+        bool running = true;
+        Task reading = new ContainerLogReader(_inotify, _work, TimeProvider.System).ReadAsync(LogFile, new() { Follow = true }, _ => new(Volatile.Read(ref running)), sink, default);
+        await sink.UntilAsync("one\n");
+        return (sink, () =>
+        {
+            Volatile.Write(ref running, false);
+            return reading.WaitAsync(TimeSpan.FromSeconds(10));
+        }
+        );
     }
 
     [Fact]
@@ -85,27 +95,20 @@ public sealed class ContainerLogReaderTests : IDisposable
     [Fact]
     public async Task Following_goes_on_over_a_rotation_until_the_container_ends()
     {
-        Sink sink = new();
-        bool running = true;
-        Task reading = Follow(sink, () => Volatile.Read(ref running));
-        await sink.UntilAsync("one\n");
+        (Sink sink, Func<Task> endAsync) = await FollowAsync();
         File.AppendAllText(LogFile, $"{T1} stdout F two\n");
         await sink.UntilAsync("one\ntwo\n");
         File.AppendAllText(LogFile, $"{T1} stdout F three\n");
         File.Move(LogFile, LogFile + ".20260102-030405");
         File.WriteAllText(LogFile, $"{T1} stdout F four\n");
         await sink.UntilAsync("one\ntwo\nthree\nfour\n");
-        Volatile.Write(ref running, false);
-        await reading.WaitAsync(TimeSpan.FromSeconds(10));
+        await endAsync();
     }
 
     [Fact]
     public async Task What_the_runtime_still_writes_to_the_old_file_while_the_new_one_is_empty_is_not_lost()
     {
-        Sink sink = new();
-        bool running = true;
-        Task reading = Follow(sink, () => Volatile.Read(ref running));
-        await sink.UntilAsync("one\n");
+        (Sink sink, Func<Task> endAsync) = await FollowAsync();
         File.Move(LogFile, LogFile + ".20260102-030405");
         File.WriteAllText(LogFile, "");
         File.AppendAllText(LogFile + ".20260102-030405", $"{T1} stdout F two\n");
@@ -113,17 +116,13 @@ public sealed class ContainerLogReaderTests : IDisposable
         File.AppendAllText(LogFile + ".20260102-030405", $"{T1} stdout F three\n");
         File.AppendAllText(LogFile, $"{T1} stdout F four\n");
         await sink.UntilAsync("one\ntwo\nthree\nfour\n");
-        Volatile.Write(ref running, false);
-        await reading.WaitAsync(TimeSpan.FromSeconds(10));
+        await endAsync();
     }
 
     [Fact]
     public async Task A_follower_that_falls_behind_by_whole_rotations_loses_nothing_that_is_kept_compressed_or_not()
     {
-        Sink sink = new() { Held = true };
-        bool running = true;
-        Task reading = Follow(sink, () => Volatile.Read(ref running));
-        await sink.UntilAsync("one\n");
+        (Sink sink, Func<Task> endAsync) = await FollowAsync(held: true);
         Rotate(1, "two");
         Rotate(2, "three");
         Rotate(3, "four");
@@ -138,8 +137,7 @@ public sealed class ContainerLogReaderTests : IDisposable
         await sink.UntilAsync("one\ntwo\nthree\nfour\nfive\n");
         Rotate(5, "six");
         Rotate(6, "end");
-        Volatile.Write(ref running, false);
-        await reading.WaitAsync(TimeSpan.FromSeconds(10));
+        await endAsync();
         Assert.Equal("one\ntwo\nthree\nfour\nfive\nsix\nend\n", sink.Text);
         Assert.Equal(7, Directory.EnumerateFiles(_folder).Count());
     }
