@@ -1,8 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
 using System.Text.Json.Nodes;
-using NodeAgent.Cri;
-using NodeAgent.Cri.V1;
 using NodeAgent.Harness;
 using NodeAgent.Harness.Cluster;
 using NodeAgent.Harness.Host;
@@ -61,7 +59,8 @@ internal static class PodsBench
                     Say($"run {run + 1} of {options.Runs}: {subject}");
                     runs[subject].Add(subject == Lowest
                         ? await Floor.MeasureAsync(cluster, options) : await KubeletAsync(cluster, kubelets.Single(kubelet => kubelet.Name == subject), options));
-                    await ClearAsync(cluster.Runtime.Runtime);
+                    // A kubelet may leave dead containers and sandboxes to its collection of garbage, or be about to remove them: they are not the next one's to list.
+                    await cluster.Runtime.RemoveSandboxesAsync();
                     if (options.Json is { } soFar)
                     {
                         await File.WriteAllTextAsync(soFar, Measures.Json(runs));
@@ -166,23 +165,6 @@ internal static class PodsBench
         if (!await cluster.Node.KubeletProcess.StopAsync(TimeSpan.FromSeconds(30)))
         {
             throw new InvalidOperationException("the kubelet did not end within 30 s of SIGTERM");
-        }
-    }
-
-    // A kubelet may leave dead containers and sandboxes to its collection of garbage, or be about to remove them: they are not the next one's to list.
-    private static async Task ClearAsync(IRuntimeService runtime)
-    {
-        foreach (PodSandbox sandbox in (await runtime.ListPodSandboxAsync(new ListPodSandboxRequest(), CancellationToken.None)).Items)
-        {
-            try
-            {
-                await runtime.StopPodSandboxAsync(new StopPodSandboxRequest { PodSandboxId = sandbox.Id }, CancellationToken.None);
-                await runtime.RemovePodSandboxAsync(new RemovePodSandboxRequest { PodSandboxId = sandbox.Id }, CancellationToken.None);
-            }
-            catch (CriException e) when (e.Kind == CriErrorKind.NotFound)
-            {
-                // What the kubelet was about to remove is gone meanwhile.
-            }
         }
     }
 

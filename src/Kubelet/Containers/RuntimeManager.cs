@@ -297,7 +297,11 @@ public sealed partial class RuntimeManager : IPodRuntime, IDisposable
         ContainerConfig built;
         try
         {
-            int restarts = await FilesAsync(pod.Uid, () => _attempts.OfContainer(pod.Uid, name, last, request.LastPodStatus, Directory.CreateDirectory(Path.Combine(_needs.Paths.PodLogFolder(pod.Ref), name))), cancellationToken);
+            int restarts = await FilesAsync(pod.Uid, () =>
+            {
+                DirectoryInfo logs = Directory.CreateDirectory(Path.Combine(config.LogDirectory, name));
+                return _attempts.OfContainer(pod.Uid, name, last, request.LastPodStatus, logs);
+            }, cancellationToken);
             string? targetId = target is null ? null : request.Status.Find(target)?.Id.Id;
             NodeRuntimeHandlerFeatures? handler = c.VolumeMounts.Any(RecursiveReadOnly.IsAsked) ? await HandlerAsync(pod, cancellationToken) : null;
             built = await _configs.BuildAsync(new ContainerRequest(request, c, image.Image, image.ImageRef, restarts, ips, targetId) { Handler = handler, Images = pass.Images, Waited = target is null ? _backOff.WaitedBefore(pod.Uid, name, c.Image ?? "") : null, Users = config.Linux.SecurityContext.NamespaceOptions.UsernsOptions }, cancellationToken);

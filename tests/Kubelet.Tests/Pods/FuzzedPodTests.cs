@@ -73,7 +73,7 @@ public sealed class FuzzedPodTests
         PodStatus status = core.Api.Find(name)!.Status;
         return status.Phase is "Failed" or "Succeeded"
             || (status.ContainerStatuses.Count > 0 && status.ContainerStatuses.All(c => c.State?.Running is not null))
-            || status.InitContainerStatuses.Concat(status.ContainerStatuses).Any(c => c.State is { Running: not null } or { Waiting.Reason: not (null or "ContainerCreating" or "PodInitializing") })
+            || status.InitContainerStatuses.Concat(status.ContainerStatuses).Any(c => Settles(c.State))
             || core.Agent.Events.All.Any(e => e.Pod == name && e.Reason.StartsWith("Fail", StringComparison.Ordinal));
     }
 
@@ -83,8 +83,10 @@ public sealed class FuzzedPodTests
         Pod pod = core.Api.Find(name)!;
         return pod.Status.Phase is "Failed" or "Succeeded" || !pod.Status.Conditions.Any(c => c is { Type: "PodReadyToStartContainers", Status: "True" })
             || (pod.Status.EphemeralContainerStatuses.Count == pod.Spec.EphemeralContainers.Count
-                && pod.Status.EphemeralContainerStatuses.All(c => c.State is { Running: not null } or { Terminated: not null } or { Waiting.Reason: not (null or "ContainerCreating" or "PodInitializing") }));
+                && pod.Status.EphemeralContainerStatuses.All(c => c.State?.Terminated is not null || Settles(c.State)));
     }
+
+    private static bool Settles(ContainerState? state) => state is { Running: not null } or { Waiting.Reason: not (null or "ContainerCreating" or "PodInitializing") };
 
     private static string Undefined(PodCore core, Pod[] pods) => string.Join("\n", pods.Select(pod => core.Api.Find(pod.Metadata.Name!)!).Where(pod => !IsDefined(core, pod.Metadata.Name!)).Take(3)
         .Select(pod => KubernetesJson.Serialize(pod))) + string.Join("\n", core.Faults.Select(fault => fault.ToString()).Distinct().Take(3));

@@ -11,9 +11,12 @@ namespace NodeAgent.Kubelet.Tests.Pods;
 
 public sealed class PodCoreTests
 {
-    private static bool NothingLeft(PodCore core) => core.Fake.Containers.IsEmpty && core.Fake.Sandboxes.IsEmpty
-        && (!Directory.Exists(core.Paths.Pods) || Directory.GetDirectories(core.Paths.Pods).Length == 0)
+    private static bool NothingLeft(PodCore core) => NothingLeftButLogs(core)
         && (!Directory.Exists(core.Paths.PodLogs) || Directory.GetDirectories(core.Paths.PodLogs).Length == 0);
+
+    /// <summary>As <see cref="NothingLeft"/>, where the folder of the logs is left to the container garbage collector.</summary>
+    private static bool NothingLeftButLogs(PodCore core) => core.Fake.Containers.IsEmpty && core.Fake.Sandboxes.IsEmpty
+        && (!Directory.Exists(core.Paths.Pods) || Directory.GetDirectories(core.Paths.Pods).Length == 0);
 
     private static async Task<PodCore> RunningAsync(params Pod[] pods)
     {
@@ -106,6 +109,24 @@ public sealed class PodCoreTests
         held.SetResult();
         await core.UntilAsync(() => core.Api.Find("web") is null && NothingLeft(core), "the pod goes");
         Assert.Contains(core.Api.Phases("web")[^1], new[] { "Succeeded", "Failed" });
+    }
+
+    [Theory]
+    [InlineData("RemoveContainer", false)]
+    [InlineData("RemoveContainer", true)]
+    [InlineData("RemovePodSandbox", false)]
+    [InlineData("RemovePodSandbox", true)]
+    public async Task An_agent_killed_between_the_going_of_an_object_and_of_what_the_runtime_had_leaves_nothing_in_the_runtime(string method, bool carriedOut)
+    {
+        await using PodCore core = await RunningAsync();
+        core.Fake.Behaviour.On(method, carriedOut ? Reaction.NeverAfterwards : Reaction.Never, times: 1);
+        core.Api.Delete("web", grace: 1);
+        await core.UntilAsync(() => core.Api.Find("web") is null && core.Changes().Contains(method), "the object is gone and the runtime is being cleared");
+        core.KillAgent();
+        core.StartAgent();
+        await core.UntilAsync(() => NothingLeftButLogs(core) && core.Agent.Workers.Known.Count == 0, "nothing is left");
+        Assert.Single(core.Changes(), "RunPodSandbox");
+        Assert.Empty(core.Breaches);
     }
 
     [Fact]

@@ -155,15 +155,27 @@ public sealed class Containerd(HarnessOptions options) : IDisposable
     {
         if (ChildProcess.Find(options.Folder, "containerd") is null && File.Exists(ConfigurationFile)) await RestartAsync();
         if (ChildProcess.Find(options.Folder, "containerd") is not { } child) return;
-        ListPodSandboxResponse sandboxes = await Runtime.ListPodSandboxAsync(new ListPodSandboxRequest(), CancellationToken.None);
         foreach (Container container in (await Runtime.ListContainersAsync(new ListContainersRequest(), CancellationToken.None)).Containers)
             await Runtime.StopContainerAsync(new StopContainerRequest { ContainerId = container.Id, Timeout = 0 }, CancellationToken.None);
-        foreach (PodSandbox sandbox in sandboxes.Items)
-        {
-            await Runtime.StopPodSandboxAsync(new StopPodSandboxRequest { PodSandboxId = sandbox.Id }, CancellationToken.None);
-            await Runtime.RemovePodSandboxAsync(new RemovePodSandboxRequest { PodSandboxId = sandbox.Id }, CancellationToken.None);
-        }
+        await RemoveSandboxesAsync();
         await child.StopAsync(TimeSpan.FromSeconds(20));
+    }
+
+    /// <summary>Stops and removes every sandbox, and its containers with it.</summary>
+    public async Task RemoveSandboxesAsync()
+    {
+        foreach (PodSandbox sandbox in (await Runtime.ListPodSandboxAsync(new ListPodSandboxRequest(), CancellationToken.None)).Items)
+        {
+            try
+            {
+                await Runtime.StopPodSandboxAsync(new StopPodSandboxRequest { PodSandboxId = sandbox.Id }, CancellationToken.None);
+                await Runtime.RemovePodSandboxAsync(new RemovePodSandboxRequest { PodSandboxId = sandbox.Id }, CancellationToken.None);
+            }
+            catch (CriException e) when (e.Kind == CriErrorKind.NotFound)
+            {
+                // What a kubelet was about to remove is gone meanwhile.
+            }
+        }
     }
 
     /// <inheritdoc/>
