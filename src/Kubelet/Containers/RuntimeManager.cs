@@ -81,7 +81,7 @@ public sealed partial class RuntimeManager : IPodRuntime, IDisposable
         }
 
         await KillAsync(request, actions, pass, cancellationToken);
-        if (actions.KillPod && !actions.CreateSandbox)
+        if (actions.OnlyKills)
         {
             return pass.Result();
         }

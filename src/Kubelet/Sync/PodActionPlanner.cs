@@ -24,6 +24,12 @@ public static class PodActionPlanner
             return new PodActions { Reset = ResetOrder(pod, status) };
         }
 
+        // Whether it runs, and how it ended, is known once it has been killed: whatever depends on that is planned then, not on a guess.
+        if (status.Containers.Where(c => c.State == RuntimeContainerState.Unknown).ToImmutableArray() is { IsEmpty: false } unknown)
+        {
+            return new PodActions { Kill = [.. unknown.Select(c => new KillAction(c, SpecOf(pod, c.Name), $"Container {c.Name} is in \"unknown\" state, try killing it"))] };
+        }
+
         return Sandbox(pod, status) is { } next ? WithNewSandbox(pod, status, next) : InSandbox(pod, status, health, actuated is null ? null : new ResizePlanner(pod.Spec.Resources, actuated));
     }
 
@@ -121,7 +127,7 @@ public static class PodActionPlanner
             .Where(c => c.State == RuntimeContainerState.Running && Names(pod).Contains(c.Name) && now.Find(c.Name) != c)
             .Select(c => new KillAction(c, null, $"Container {c.Name} runs twice, the older one is ended")));
         kill.AddRange(now.Containers
-            .Where(c => c.State is RuntimeContainerState.Running or RuntimeContainerState.Unknown && !Names(pod).Contains(c.Name))
+            .Where(c => c.State == RuntimeContainerState.Running && !Names(pod).Contains(c.Name))
             .Select(c => new KillAction(c, null, $"Container {c.Name} is not in the pod any more")));
         return new PodActions
         {
@@ -140,6 +146,8 @@ public static class PodActionPlanner
     /// <summary>What decides about a container that runs.</summary>
     private sealed record Verdicts(Func<RuntimeContainerStatus, ContainerHealth> Health, ResizePlanner? Resizes);
 
+    private static Container? SpecOf(Pod pod, string name) => pod.Spec.Containers.Concat(pod.Spec.InitContainers).FirstOrDefault(c => c.Name == name);
+
     private static IEnumerable<string> Names(Pod pod) =>
         pod.Spec.Containers.Select(c => c.Name).Concat(pod.Spec.InitContainers.Select(c => c.Name)).Concat(pod.Spec.EphemeralContainers.Select(c => c.Name))!;
 
@@ -157,13 +165,6 @@ public static class PodActionPlanner
             }
 
             return again;
-        }
-
-        if (s.State == RuntimeContainerState.Unknown)
-        {
-            kill.Add(new KillAction(s, c, $"Container is in \"Unknown\" state, try killing it before restart"));
-            start.Add(c);
-            return true;
         }
 
         if (Unfit(c, s, verdicts.Health(s)) is not { } verdict)
@@ -229,11 +230,6 @@ public static class PodActionPlanner
             (bool again, bool failed) = Regular(pod, c, s);
             if (again)
             {
-                if (s?.State == RuntimeContainerState.Unknown)
-                {
-                    kill.Add(new KillAction(s, c, "Init container is in \"unknown\" state, try killing it before restart"));
-                }
-
                 start.Add(c);
             }
 
@@ -274,11 +270,6 @@ public static class PodActionPlanner
             return c.StartupProbe is null || h.Started;
         }
 
-        if (s?.State == RuntimeContainerState.Unknown)
-        {
-            kill.Add(new KillAction(s, c, "Container is in \"Unknown\" state, try killing it before restart"));
-        }
-
         if (mayStart)
         {
             start.Add(c);
@@ -296,7 +287,7 @@ internal static class RestartPolicies
         pod.Metadata.DeletionTimestamp is null && s.State != RuntimeContainerState.Running && RestartRules.PolicyAfter(pod, c, s.ExitCode) switch
         {
             "Never" => false,
-            "OnFailure" => s.ExitCode != 0 || s.State == RuntimeContainerState.Unknown,
+            "OnFailure" => s.ExitCode != 0,
             _ => true,
         };
 

@@ -49,8 +49,10 @@ public sealed record PodActions
     public bool ResizePodLevel { get; init; }
     /// <summary>Resources of something that runs change.</summary>
     public bool Resizes => ResizePod || ResizePodLevel || !ResizeMemory.IsEmpty || !ResizeCpu.IsEmpty;
+    /// <summary>Containers end, or all of the pod does, and nothing is made or changed.</summary>
+    public bool OnlyKills => !Resizes && !CreateSandbox && StartEphemeral.IsEmpty && StartInit.IsEmpty && Start.IsEmpty;
     /// <summary>Nothing to do.</summary>
-    public bool IsEmpty => Reset.IsEmpty && !Resizes && !KillPod && !CreateSandbox && Kill.IsEmpty && StartEphemeral.IsEmpty && StartInit.IsEmpty && Start.IsEmpty;
+    public bool IsEmpty => Reset.IsEmpty && OnlyKills && !KillPod && Kill.IsEmpty;
 }
 
 /// <summary>Verdicts of probes for a container instance.</summary>

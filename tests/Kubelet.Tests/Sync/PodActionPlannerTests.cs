@@ -53,7 +53,7 @@ public sealed class PodActionPlannerTests
     [InlineData(State.Exited, 0, new[] { "two" }, new string[0])]
     [InlineData(State.Exited, 1, new[] { "one" }, new string[0])]
     [InlineData(State.Created, 0, new[] { "one" }, new string[0])]
-    [InlineData(State.Unknown, 0, new[] { "one" }, new[] { "one" })]
+    [InlineData(State.Unknown, 0, new string[0], new[] { "one" })]
     public void The_first_init_container_decides_what_comes_next(State state, int exitCode, string[] starts, string[] kills)
     {
         Pod pod = WithInit(TestPods.Pod(), Init("one"), Init("two"));
@@ -210,6 +210,31 @@ public sealed class PodActionPlannerTests
         Assert.Equal(restarts ? ["main"] : [], actions.Start.Select(c => c.Name));
     }
 
+    [Theory]
+    [InlineData("Always")]
+    [InlineData("OnFailure")]
+    [InlineData("Never")]
+    public void What_the_runtime_cannot_tell_of_is_killed_whatever_it_is_and_everything_else_waits_for_what_became_of_it(string policy)
+    {
+        Pod pod = WithInit(TestPods.Pod(restartPolicy: policy, containers: ["main", "other"]), Init("init"), Sidecar("proxy", startupProbe: true), Sidecar("second"));
+        pod = pod with { Spec = pod.Spec with { EphemeralContainers = [new EphemeralContainer { Name = "debug", Image = "busybox" }] } };
+        RuntimeContainerStatus runs = Container("other", State.Running), ended = Container("main", State.Exited, attempt: 1);
+        foreach (string name in (string[])["init", "proxy", "second", "main", "debug", "of nobody"])
+        {
+            RuntimeContainerStatus unknown = Container(name, State.Unknown);
+            foreach (RuntimePodStatus status in (RuntimePodStatus[])
+            [
+                Running(pod, unknown), Running(pod, unknown, runs), Running(pod, ended, unknown, runs), Running(pod, unknown with { SandboxId = "s9" }, runs),
+                Having(pod, [Sandbox(0, RuntimeSandboxState.NotReady)], unknown), Having(pod, [], unknown),
+            ])
+            {
+                PodActions actions = Plan(pod, status, Healthy with { LivenessFailed = true });
+                Assert.Equal(name, Assert.Single(actions.Kill).Container.Name);
+                Assert.True(actions is { KillPod: false, CreateSandbox: false, OnlyKills: true }, $"{name}: {actions}");
+            }
+        }
+    }
+
     private static readonly Gen<(Pod Pod, RuntimePodStatus Status, bool Liveness, bool Startup)> AnyPod =
         from policy in Gen.Elements("Always", "OnFailure", "Never")
         from roles in Gen.ListOf(Gen.Elements("main", "init", "sidecar"), 4)
@@ -256,6 +281,11 @@ public sealed class PodActionPlannerTests
         pod.Spec.RestartPolicy != "Never" || actions.CreateSandbox || actions.Start.Concat(actions.StartInit)
             .Where(c => c.RestartPolicy != "Always")
             .All(c => status.Find(c.Name) is not { State: State.Exited }));
+
+    [Fact]
+    public void Nothing_is_made_while_the_runtime_cannot_tell_of_a_container() => ForAnyPod((_, status, actions) =>
+        !status.Containers.Any(c => c.State == State.Unknown)
+        || (actions is { KillPod: false, OnlyKills: true } && actions.Kill.Select(k => k.Container).SequenceEqual(status.Containers.Where(c => c.State == State.Unknown))));
 
     [Fact]
     public void Nothing_is_started_twice_in_one_pass() => ForAnyPod((_, _, actions) => Starts(actions).Distinct().Count() == Starts(actions).Count());
