@@ -119,6 +119,9 @@ public sealed class FakeRuntime : IAsyncDisposable
     /// <summary>The runtime loses a task of this container as containerd does: it can be removed only once the task was deleted by containerd's tasks service.</summary>
     public void LoseTask(string id) => _lostTasks[id] = true;
 
+    /// <summary>The runtime cannot tell any more what a container does, as a containerd that could not load it when it started: unknown until it is stopped.</summary>
+    public void LoseSight(string id) => Locked(m => m.Container(id).Status.State = ContainerState.ContainerUnknown);
+
     /// <summary>Writes a log line of a container, where option WriteLogs is set.</summary>
     public void WriteLog(string containerId, string line, string stream = "stdout")
     {
@@ -204,7 +207,7 @@ public sealed class FakeRuntime : IAsyncDisposable
     internal async Task StopContainerAsync(StopContainerRequest request, CancellationToken cancellationToken)
     {
         FakeContainer? container = Locked(m => m.Containers.GetValueOrDefault(request.ContainerId));
-        if (container is null || container.Status.State != ContainerState.ContainerRunning) return;
+        if (container is null || container.Status.State is not (ContainerState.ContainerRunning or ContainerState.ContainerUnknown)) return;
         StopBehaviour stop = OnStop(container);
         TimeSpan grace = TimeSpan.FromSeconds(Math.Max(0, request.Timeout));
         bool killed = stop.Takes > grace;

@@ -91,7 +91,7 @@ internal sealed class RuntimeModel(TimeProvider time)
     public FakeContainer? Exit(string id, int code, string? reason, string message)
     {
         FakeContainer container = Container(id);
-        if (container.Status.State is not (ContainerState.ContainerRunning or ContainerState.ContainerCreated)) return null;
+        if (container.Status.State is not (ContainerState.ContainerRunning or ContainerState.ContainerCreated or ContainerState.ContainerUnknown)) return null;
         container.Status.State = ContainerState.ContainerExited;
         container.Status.FinishedAt = Now;
         container.Status.ExitCode = code;

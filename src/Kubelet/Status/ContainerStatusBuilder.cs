@@ -51,10 +51,8 @@ internal static class ContainerStatusBuilder
             : previous?.LastState is { Terminated: not null } kept && previous.ContainerID == c.Id.ToString() ? kept
             : previous is { State.Terminated: not null } && previous.ContainerID != c.Id.ToString() ? previous.State
             : previous?.LastState;
-        ContainerState state = c.State == RuntimeContainerState.Unknown && previous?.State?.Running is { } was
-            ? new ContainerState { Terminated = Lost("The container could not be located when the pod was terminated", was.StartedAt, previous.ContainerID) }
-            : State(c);
-        bool running = state.Running is not null;
+        ContainerState state = c.State == RuntimeContainerState.Unknown ? AsTold(c, previous) : State(c);
+        bool running = c.State == RuntimeContainerState.Running;
         bool started = running && Started(inputs, name, role, c, previous);
         return new ContainerStatus
         {
@@ -81,9 +79,16 @@ internal static class ContainerStatusBuilder
         };
     }
 
+    // The runtime tells what became of it once it has been killed; until then it is as it was. Upstream tells an end with 137 at once, which
+    // can end the pod for good although the container then turns out to have ended well.
+    private static ContainerState AsTold(RuntimeContainerStatus c, ContainerStatus? previous) =>
+        previous?.ContainerID == c.Id.ToString() && previous.State is { } told ? told : c.StartedAt != default ? Running(c) : State(c);
+
+    private static ContainerState Running(RuntimeContainerStatus c) => new() { Running = new ContainerStateRunning { StartedAt = c.StartedAt } };
+
     private static ContainerState State(RuntimeContainerStatus c) => c.State switch
     {
-        RuntimeContainerState.Running => new ContainerState { Running = new ContainerStateRunning { StartedAt = c.StartedAt } },
+        RuntimeContainerState.Running => Running(c),
         RuntimeContainerState.Exited => new ContainerState
         {
             Terminated = new ContainerStateTerminated
@@ -200,7 +205,7 @@ internal static class ContainerStatusBuilder
             ? status with { Ready = role == ContainerRole.Init && status.State?.Terminated is { ExitCode: 0 }, Started = status.Started is null ? null : false }
             : status with
             {
-                State = new ContainerState { Terminated = Lost("The container could not be located when the pod was terminated", null, status.ContainerID) },
+                State = new ContainerState { Terminated = Lost("The container could not be located when the pod was terminated", status.State?.Running?.StartedAt, status.ContainerID) },
                 Ready = false,
                 Started = status.Started is null ? null : false,
             };

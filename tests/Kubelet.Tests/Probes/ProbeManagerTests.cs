@@ -142,6 +142,30 @@ public sealed class ProbeManagerTests : IDisposable
     }
 
     [Fact]
+    public async Task A_container_the_runtime_cannot_tell_of_is_not_probed_and_a_try_under_way_does_not_count()
+    {
+        Pod pod = PodWith(c => c with { LivenessProbe = Command(failures: 1), ReadinessProbe = Command() });
+        _manager.AddPod(pod);
+        ContainerId id = Run(pod, "a");
+        await Eventually(() => _manager.Get(id, ProbeType.Readiness) == ProbeResult.Success && _exec.Calls == 2 && _time.Armed > 0);
+        var late = new TaskCompletionSource<ExecProbeResult>();
+        _exec.RespondAsync = _ => late.Task;
+        _time.Advance(TimeSpan.FromSeconds(10.2));
+        await Eventually(() => _exec.Calls == 4);
+        Run(pod, "a", RuntimeContainerState.Unknown);
+        late.SetResult(new ExecProbeResult(1, default, false));
+        for (int i = 0; i < 20; i++)
+        {
+            _time.Advance(TimeSpan.FromSeconds(10.2));
+            await Task.Delay(1);
+        }
+
+        Assert.Equal(4, _exec.Calls);
+        Assert.Empty(_events.Texts);
+        Assert.Equal([ProbeResult.Success, ProbeResult.Success], new[] { ProbeType.Liveness, ProbeType.Readiness }.Select(type => _manager.Get(id, type)!.Value));
+    }
+
+    [Fact]
     public async Task An_error_of_the_runtime_is_tried_three_times_and_changes_no_verdict()
     {
         Pod pod = PodWith(c => c with { LivenessProbe = Command(failures: 1) });

@@ -124,6 +124,77 @@ public sealed class PodStatusGeneratorTests
         Assert.Equal("ContainerStatusUnknown", status.LastState?.Terminated?.Reason);
     }
 
+    [Theory]
+    [InlineData("Always")]
+    [InlineData("OnFailure")]
+    [InlineData("Never")]
+    public void A_container_the_runtime_cannot_tell_of_is_told_as_before_but_not_ready(string policy)
+    {
+        Pod pod = TestPods.Pod(restartPolicy: policy);
+        pod = pod with { Spec = pod.Spec with { Containers = [pod.Spec.Containers[0] with { StartupProbe = new Probe(), ReadinessProbe = new Probe() }] } };
+        PodStatusInputs inputs = Inputs(pod, Running("main")) with { Verdict = (_, _) => ProbeResult.Success };
+        PodStatus before = PodStatusGenerator.Generate(inputs);
+        Assert.True(before.ContainerStatuses[0] is { Ready: true, Started: true });
+        PodStatus status = PodStatusGenerator.Generate(inputs with { Runtime = Inputs(pod, Unknown("main")).Runtime, Previous = before });
+        Assert.Equal("Running", status.Phase);
+        Assert.Equal(before.ContainerStatuses[0].State, status.ContainerStatuses[0].State);
+        Assert.Null(status.ContainerStatuses[0].LastState);
+        Assert.True(status.ContainerStatuses[0] is { Ready: false, Started: false });
+        Assert.Equal("False", Condition(status, "Ready").Status);
+    }
+
+    [Fact]
+    public void What_had_ended_or_waited_when_the_runtime_lost_sight_of_it_is_told_as_before()
+    {
+        Pod pod = TestPods.Pod(restartPolicy: "Never", containers: ["main", "other"]);
+        pod = pod with { Spec = pod.Spec with { InitContainers = [new Container { Name = "init" }] } };
+        PodStatus before = PodStatusGenerator.Generate(Inputs(pod, Exited("init", 0), Exited("main", 3), Running("other")));
+        PodStatus status = PodStatusGenerator.Generate(Inputs(pod, Unknown("init"), Unknown("main"), Running("other")) with { Previous = before });
+        Assert.Equal("Running", status.Phase);
+        Assert.True(status.InitContainerStatuses[0] is { Ready: true, State.Terminated.ExitCode: 0 });
+        Assert.True(status.ContainerStatuses[0] is { Ready: false, State.Terminated.ExitCode: 3 });
+
+        PodStatusInputs waits = Inputs(TestPods.Pod(), Exited("main", 1)) with
+        {
+            Waiting = ImmutableDictionary<string, ContainerWaiting>.Empty.Add("main", new ContainerWaiting("CrashLoopBackOff", "back-off 10s")),
+        };
+        before = PodStatusGenerator.Generate(waits);
+        status = PodStatusGenerator.Generate(Inputs(TestPods.Pod(), Unknown("main")) with { Previous = before });
+        Assert.True(status.ContainerStatuses[0] is { State.Waiting.Reason: "CrashLoopBackOff", LastState.Terminated.ExitCode: 1 });
+    }
+
+    [Fact]
+    public void A_new_attempt_that_nobody_was_told_of_runs_if_the_runtime_knows_that_it_was_started()
+    {
+        Pod pod = TestPods.Pod(restartPolicy: "Never");
+        RuntimeContainerStatus next = Unknown("main") with { Id = new ContainerId("containerd", "next"), RestartCount = 1 };
+        PodStatus before = PodStatusGenerator.Generate(Inputs(pod, Running("main")));
+        PodStatus status = PodStatusGenerator.Generate(Inputs(pod, next with { StartedAt = Now.AddSeconds(5) }, Exited("main", 1)) with { Previous = before });
+        Assert.Equal("Running", status.Phase);
+        Assert.True(status.ContainerStatuses[0] is { Ready: false, RestartCount: 1, LastState.Terminated.ExitCode: 1 });
+        Assert.Equal(Now.AddSeconds(5), status.ContainerStatuses[0].State?.Running?.StartedAt);
+        Assert.NotNull(PodStatusGenerator.Generate(Inputs(pod, next)).ContainerStatuses[0].State?.Waiting);
+    }
+
+    [Fact]
+    public void A_debugging_container_the_runtime_cannot_tell_of_is_told_as_before()
+    {
+        Pod pod = TestPods.Pod() is var p ? p with { Spec = p.Spec with { EphemeralContainers = [new EphemeralContainer { Name = "debug" }] } } : null!;
+        PodStatus before = PodStatusGenerator.Generate(Inputs(pod, Running("main"), Running("debug")));
+        ContainerStatus status = PodStatusGenerator.Generate(Inputs(pod, Running("main"), Unknown("debug")) with { Previous = before }).EphemeralContainerStatuses[0];
+        Assert.True(status is { Ready: false, Started: null, State.Running: not null });
+    }
+
+    [Fact]
+    public void What_became_of_a_container_and_is_still_not_known_at_its_pods_end_is_told_as_unknown()
+    {
+        Pod pod = TestPods.Pod(restartPolicy: "Never");
+        PodStatus before = PodStatusGenerator.Generate(Inputs(pod, Running("main")));
+        PodStatus status = PodStatusGenerator.Generate(Inputs(pod, Unknown("main")) with { Previous = before, Terminating = true, Finalised = true });
+        Assert.Equal("Failed", status.Phase);
+        Assert.True(status.ContainerStatuses[0].State?.Terminated is { ExitCode: 137, Reason: "ContainerStatusUnknown", ContainerID: "containerd://id-main" } ended && ended.StartedAt == Now);
+    }
+
     private static PodStatusInputs Inputs(Pod pod, params RuntimeContainerStatus[] containers) => new()
     {
         Pod = pod,
@@ -156,6 +227,8 @@ public sealed class PodStatusGeneratorTests
 
     private static RuntimeContainerStatus Exited(string name, int code, int restarts = 0) =>
         Running(name) with { State = RuntimeContainerState.Exited, ExitCode = code, RestartCount = restarts, FinishedAt = Now };
+
+    private static RuntimeContainerStatus Unknown(string name) => Running(name) with { State = RuntimeContainerState.Unknown, StartedAt = default };
 
     private static PodCondition Condition(PodStatus status, string type) => status.Conditions.Single(c => c.Type == type);
 }
