@@ -20,6 +20,7 @@ public sealed class SoakTests(ClusterFixture fixture)
     private readonly Dictionary<string, PodShape> _wanted = [];
     private readonly Dictionary<string, Pod> _known = [];
     private readonly List<string> _told = [];
+    private string[] _failing = [];
     private int _made;
 
     private NodeCluster Cluster => fixture.Cluster;
@@ -35,7 +36,8 @@ public sealed class SoakTests(ClusterFixture fixture)
         }
         catch (Exception e)
         {
-            throw new InvalidOperationException($"with NODE_AGENT_E2E_SEED={seed} NODE_AGENT_E2E_SOAK={seconds}: {e.Message}\nwhat was done, the last first: {string.Join("; ", _told.AsEnumerable().Reverse().Take(40))}", e);
+            string log = Cluster.Runtime.LogTailOf(_failing.Length > 0 ? _failing : _known.Keys);
+            throw new InvalidOperationException($"with NODE_AGENT_E2E_SEED={seed} NODE_AGENT_E2E_SOAK={seconds}: {e.Message}\nwhat was done, the last first: {string.Join("; ", _told.AsEnumerable().Reverse().Take(40))}\nwhat containerd says of these pods:\n{log}", e);
         }
     }
 
@@ -75,14 +77,15 @@ public sealed class SoakTests(ClusterFixture fixture)
         {
             IReadOnlyList<Pod> pods = await work.PodsAsync();
             foreach (Pod pod in pods) _known[pod.Metadata.Uid!] = pod;
-            string[] wrong =
+            (string? Uid, string What)[] wrong =
             [
-                .. pods.Where(pod => !_wanted.ContainsKey(pod.Metadata.Name!)).Select(pod => "still there: " + Workloads.Describe(pod)),
-                .. _wanted.Keys.Except(pods.Select(pod => pod.Metadata.Name!)).Select(name => "missing: " + name),
+                .. pods.Where(pod => !_wanted.ContainsKey(pod.Metadata.Name!)).Select(pod => (pod.Metadata.Uid, "still there: " + Workloads.Describe(pod))),
+                .. _wanted.Keys.Except(pods.Select(pod => pod.Metadata.Name!)).Select(name => (_known.Values.FirstOrDefault(pod => pod.Metadata.Name == name)?.Metadata.Uid, "missing: " + name)),
                 .. pods.Where(pod => _wanted.ContainsKey(pod.Metadata.Name!)).Select(pod => (Pod: pod, What: _wanted[pod.Metadata.Name!].Misses(pod, () => Cluster.Runtime.StartsGivenUp(pod.Metadata.Uid!)))).Where(pair => pair.What is not null)
-                    .Select(pair => $"{pair.What}: {Workloads.Describe(pair.Pod)}"),
+                    .Select(pair => (pair.Pod.Metadata.Uid, $"{pair.What}: {Workloads.Describe(pair.Pod)}")),
             ];
-            return wrong.Length == 0 ? null : string.Join("; ", wrong);
+            _failing = [.. wrong.Select(pair => pair.Uid).OfType<string>()];
+            return wrong.Length == 0 ? null : string.Join("; ", wrong.Select(pair => pair.What));
         });
     }
 

@@ -30,6 +30,8 @@ public sealed class Containerd(HarnessOptions options) : IDisposable
 
     private string PluginFolder => Path.Combine(options.Folder, "cni-bin");
 
+    private string Log => Path.Combine(options.Folder, "logs", "containerd.log");
+
     private string HangMark => Path.Combine(options.Folder, "network-hangs");
 
     private string NetworkFolder => Path.Combine(options.Folder, "cni");
@@ -88,7 +90,7 @@ public sealed class Containerd(HarnessOptions options) : IDisposable
     /// <summary>
     /// Whether a call of this sandbox's network plugin was broken off by its caller's death, which leaves what the plugin had begun to remove.
     /// </summary>
-    public bool LostPluginCall(string sandbox) => File.ReadLines(Path.Combine(options.Folder, "logs", "containerd.log"))
+    public bool LostPluginCall(string sandbox) => File.ReadLines(Log)
         .Any(line => line.Contains(sandbox, StringComparison.Ordinal) && line.Contains("signal: killed", StringComparison.Ordinal));
 
     /// <summary>
@@ -97,13 +99,27 @@ public sealed class Containerd(HarnessOptions options) : IDisposable
     /// </summary>
     public int StartsGivenUp(string podUid)
     {
-        string[] lines = [.. File.ReadLines(Path.Combine(options.Folder, "logs", "containerd.log")).Select(line => line.Replace("\\\"", "\"", StringComparison.Ordinal))];
-        string[] sandboxes = Ids(lines, "RunPodSandbox for ", $"Uid:{podUid},", "returns sandbox id \"");
-        string[] containers = [.. sandboxes.SelectMany(id => Ids(lines, "CreateContainer within sandbox ", id, "returns container id \""))];
+        string[] lines = Lines();
+        string[] containers = Containers(lines, Sandboxes(lines, podUid));
         string[] starts = [.. lines.Where(line => containers.Any(id => line.Contains($"StartContainer for \"{id}\"", StringComparison.Ordinal)))];
         int ended = starts.Count(line => line.Contains("returns successfully", StringComparison.Ordinal)), failed = starts.Count(line => line.Contains(" failed\"", StringComparison.Ordinal));
         return starts.Length - failed - ended - ended;
     }
+
+    /// <summary>The last lines of its log that name one of these pods, their sandboxes or their containers.</summary>
+    public string LogTailOf(IReadOnlyCollection<string> podUids, int count = 40)
+    {
+        if (!File.Exists(Log)) return "";
+        string[] lines = Lines(), sandboxes = [.. podUids.SelectMany(uid => Sandboxes(lines, uid))], ids = [.. podUids, .. sandboxes, .. Containers(lines, sandboxes)];
+        return string.Join('\n', lines.AsEnumerable().Reverse().Where(line => ids.Any(id => line.Contains(id, StringComparison.Ordinal))).Take(count).Reverse());
+    }
+
+    private string[] Lines() => [.. File.ReadLines(Log).Select(line => line.Replace("\\\"", "\"", StringComparison.Ordinal))];
+
+    private static string[] Sandboxes(string[] lines, string podUid) => Ids(lines, "RunPodSandbox for ", $"Uid:{podUid},", "returns sandbox id \"");
+
+    private static string[] Containers(string[] lines, string[] sandboxes) =>
+        [.. sandboxes.SelectMany(id => Ids(lines, "CreateContainer within sandbox ", id, "returns container id \""))];
 
     private static string[] Ids(string[] lines, string call, string of, string before) =>
         [.. lines.Where(line => line.Contains(call, StringComparison.Ordinal) && line.Contains(of, StringComparison.Ordinal) && line.Contains(before, StringComparison.Ordinal))
