@@ -27,6 +27,8 @@ public sealed partial class RuntimeManager : IPodRuntime, IDisposable
     private static readonly TimeSpan FirstRestartDelay = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan LeftoverRetry = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan FileLimit = TimeSpan.FromMinutes(2);
+    private const UnixFileMode LogFolderMode = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute
+        | UnixFileMode.GroupRead | UnixFileMode.GroupExecute | UnixFileMode.OtherRead | UnixFileMode.OtherExecute;
     private readonly IRuntimeService _runtime;
     private readonly RuntimeManagerOptions _options;
     private readonly RuntimeManagerNeeds _needs;
@@ -199,9 +201,13 @@ public sealed partial class RuntimeManager : IPodRuntime, IDisposable
     private async Task<PodSandboxConfig> SandboxConfigAsync(Pod pod, uint attempt, (string CgroupParent, UserNamespace Users) own, CancellationToken cancellationToken)
     {
         DnsOptions dns = _options.Config.Dns;
-        // A missing file is an error, as upstream has it: the pod waits instead of running without name resolution.
-        string hostFile = dns.ResolvConf.Length > 0
-            ? await _needs.Work.RunWithinAsync(dns.ResolvConf, FileLimit, () => File.ReadAllText(dns.ResolvConf), cancellationToken) : "";
+        string logs = _needs.Paths.PodLogFolder(pod.Ref);
+        string hostFile = await FilesAsync(pod.Uid, () =>
+        {
+            Directory.CreateDirectory(logs, LogFolderMode);
+            // A missing file is an error, as upstream has it: the pod waits instead of running without name resolution.
+            return dns.ResolvConf.Length > 0 ? File.ReadAllText(dns.ResolvConf) : "";
+        }, cancellationToken);
         PodDns built = DnsConfigBuilder.Build(pod, dns, hostFile);
         foreach (string warning in built.Warnings)
         {
@@ -214,15 +220,12 @@ public sealed partial class RuntimeManager : IPodRuntime, IDisposable
                 $"pod: \"{pod.Metadata.Name}_{pod.Metadata.Namespace}({pod.Metadata.Uid})\". kubelet does not have ClusterDNS IP configured and cannot create Pod using \"{pod.Spec.DnsPolicy}\" policy. Falling back to \"Default\" policy.");
         }
 
-        return PodSandboxConfigBuilder.Build(pod, attempt, built, dns.ClusterDomain, new SandboxSurroundings(_needs.Paths.PodLogFolder(pod.Ref), own.CgroupParent, _options.Config.Limits, own.Users));
+        return PodSandboxConfigBuilder.Build(pod, attempt, built, dns.ClusterDomain, new SandboxSurroundings(logs, own.CgroupParent, _options.Config.Limits, own.Users));
     }
 
     private async Task<(string Id, ImmutableArray<string> IPs)> CreateSandboxAsync(Pod pod, PodSandboxConfig config, CancellationToken cancellationToken)
     {
         string handler = await HandlerNameAsync(pod, cancellationToken);
-        const UnixFileMode mode = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute
-            | UnixFileMode.GroupRead | UnixFileMode.GroupExecute | UnixFileMode.OtherRead | UnixFileMode.OtherExecute;
-        await FilesAsync(pod.Uid, () => Directory.CreateDirectory(config.LogDirectory, mode), cancellationToken);
         cancellationToken.ThrowIfCancellationRequested();
         string id;
         try

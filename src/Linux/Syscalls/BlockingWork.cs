@@ -16,7 +16,7 @@ public sealed record BlockingWorkOptions
 /// <summary>
 /// Runs calls that may block in the kernel (mount, umount, statfs, fsync, reads from volumes) on threads of its own, so
 /// that a frozen file system never takes a thread of the pool. Calls with one key run one after the other, in the order they
-/// came; while one hangs, the rest of its key wait without a thread and other keys go on.
+/// came; while one hangs, the rest of its key wait without a thread and other keys go on. What awaits a call goes on on its thread.
 /// </summary>
 /// <remarks>A call cannot be interrupted: cancelling ends the caller's wait, and the call itself only where it had not begun.</remarks>
 public sealed class BlockingWork : IDisposable
@@ -64,26 +64,9 @@ public sealed class BlockingWork : IDisposable
     {
         ArgumentNullException.ThrowIfNull(key);
         ArgumentNullException.ThrowIfNull(call);
-        if (cancellationToken.IsCancellationRequested)
-        {
-            return Task.FromCanceled<T>(cancellationToken);
-        }
-
-        var item = new Item<T>(call);
-        lock (_gate)
-        {
-            ObjectDisposedException.ThrowIf(_disposed, this);
-            if (!_keys.TryGetValue(key, out KeyQueue? queue))
-            {
-                _keys[key] = queue = new KeyQueue(key);
-                _ready.Enqueue(queue);
-            }
-
-            queue.Items.AddLast(item.Node);
-            ProvideThread();
-        }
-
-        return cancellationToken.CanBeCanceled ? WaitAsync(item, key, cancellationToken) : item.Completion.Task;
+        return cancellationToken.IsCancellationRequested ? Task.FromCanceled<T>(cancellationToken)
+            : cancellationToken.CanBeCanceled ? WaitAsync(Enqueue(key, call), key, Timeout.InfiniteTimeSpan, cancellationToken)
+            : Enqueue(key, call).Completion.Task;
     }
 
     /// <summary>As the other overload, for a call without a result.</summary>
@@ -99,18 +82,12 @@ public sealed class BlockingWork : IDisposable
     /// <param name="call">The call; begun, it goes on unseen after the limit.</param>
     /// <param name="cancellationToken">Ends the wait.</param>
     /// <exception cref="KernelSilentException">The limit has passed.</exception>
-    public async Task<T> RunWithinAsync<T>(string key, TimeSpan limit, Func<T> call, CancellationToken cancellationToken)
+    public Task<T> RunWithinAsync<T>(string key, TimeSpan limit, Func<T> call, CancellationToken cancellationToken)
     {
-        using var deadline = new CancellationTokenSource(limit, _time);
-        using var either = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, cancellationToken);
-        try
-        {
-            return await RunAsync(key, call, either.Token);
-        }
-        catch (OperationCanceledException) when (deadline.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
-        {
-            throw new KernelSilentException(key, limit);
-        }
+        ArgumentNullException.ThrowIfNull(key);
+        ArgumentNullException.ThrowIfNull(call);
+        return cancellationToken.IsCancellationRequested ? Task.FromCanceled<T>(cancellationToken)
+            : WaitAsync(Enqueue(key, call), key, limit, cancellationToken);
     }
 
     /// <summary>As the other overload, for a call without a result.</summary>
@@ -144,16 +121,41 @@ public sealed class BlockingWork : IDisposable
         }
     }
 
-    private async Task<T> WaitAsync<T>(Item<T> item, string key, CancellationToken cancellationToken)
+    private Item<T> Enqueue<T>(string key, Func<T> call)
     {
+        var item = new Item<T>(call);
+        lock (_gate)
+        {
+            ObjectDisposedException.ThrowIf(_disposed, this);
+            if (!_keys.TryGetValue(key, out KeyQueue? queue))
+            {
+                _keys[key] = queue = new KeyQueue(key);
+                _ready.Enqueue(queue);
+            }
+
+            queue.Items.AddLast(item.Node);
+            ProvideThread();
+        }
+
+        return item;
+    }
+
+    private async Task<T> WaitAsync<T>(Item<T> item, string key, TimeSpan limit, CancellationToken cancellationToken)
+    {
+        Task<T> ended = item.Completion.Task;
         try
         {
-            return await item.Completion.Task.WaitAsync(cancellationToken);
+            return await ended.WaitAsync(limit, _time, cancellationToken);
         }
         catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
         {
             Withdraw(item, key);
             throw;
+        }
+        catch (TimeoutException e) when (!ReferenceEquals(e, ended.Exception?.InnerException))
+        {
+            Withdraw(item, key);
+            throw new KernelSilentException(key, limit);
         }
     }
 
@@ -251,6 +253,9 @@ public sealed class BlockingWork : IDisposable
 
                 Requeue(queue);
             }
+
+            // Its key is free by now: whoever waited may go on right here, which wakes no other thread.
+            item.Complete();
         }
     }
 
@@ -326,27 +331,42 @@ public sealed class BlockingWork : IDisposable
 
         public LinkedListNode<Item> Node { get; }
         public abstract void Run();
+        public abstract void Complete();
         public abstract void Drop();
     }
 
     private sealed class Item<T>(Func<T> call) : Item
     {
-        public TaskCompletionSource<T> Completion { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        private T? _result;
+        private Exception? _failure;
+
+        public TaskCompletionSource<T> Completion { get; } = new();
 
         public override void Run()
         {
             try
             {
-                Completion.SetResult(call());
+                _result = call();
             }
 #pragma warning disable CA1031 // The caller gets it.
             catch (Exception failure)
 #pragma warning restore CA1031
             {
-                Completion.SetException(failure);
-                // Whoever cancelled does not look any more.
-                _ = Completion.Task.Exception;
+                _failure = failure;
             }
+        }
+
+        public override void Complete()
+        {
+            if (_failure is null)
+            {
+                Completion.SetResult(_result!);
+                return;
+            }
+
+            Completion.SetException(_failure);
+            // Whoever cancelled does not look any more.
+            _ = Completion.Task.Exception;
         }
 
         public override void Drop() => Completion.TrySetException(new ObjectDisposedException(nameof(BlockingWork)));

@@ -80,6 +80,32 @@ public sealed class BlockingWorkTests
     }
 
     [Fact]
+    public async Task Who_goes_on_after_a_call_holds_up_neither_its_key_nor_the_count_of_what_hangs()
+    {
+        var time = new FakeTimeProvider();
+        using var work = new BlockingWork(new BlockingWorkOptions { MaximumThreads = 2 }, time);
+        using var goesOn = new ManualResetEventSlim();
+        using var mayEnd = new ManualResetEventSlim();
+        using var called = new ManualResetEventSlim();
+        Task first = work.RunAsync("k", called.Wait, default);
+        Task behind = first.ContinueWith(_ => { goesOn.Set(); mayEnd.Wait(); }, default, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
+        called.Set();
+        Assert.True(goesOn.Wait(Patience));
+        Assert.False(work.IsBusy("k"));
+        Assert.Equal(2, await work.RunAsync("k", () => 2, default).WaitAsync(Patience));
+        mayEnd.Set();
+        await behind.WaitAsync(Patience);
+    }
+
+    [Fact]
+    public async Task A_call_that_gives_up_by_itself_is_not_taken_for_a_silent_kernel()
+    {
+        using var work = new BlockingWork();
+        TimeoutException its = new("mine");
+        Assert.Same(its, await Assert.ThrowsAsync<TimeoutException>(() => work.RunWithinAsync("k", TimeSpan.FromSeconds(120), int () => throw its, default)));
+    }
+
+    [Fact]
     public async Task An_exception_of_the_call_is_the_callers_and_the_next_call_runs()
     {
         using var work = new BlockingWork();
