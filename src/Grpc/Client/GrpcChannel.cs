@@ -15,7 +15,6 @@ public sealed class GrpcChannel : ICallInvoker, IDisposable
     private readonly HttpMessageInvoker _http;
     private readonly Func<CancellationToken, ValueTask<Socket>> _connect;
     private readonly ConnectBackoff _backoff;
-    private readonly Uri _root;
 
     private GrpcChannel(string target, Func<CancellationToken, ValueTask<Socket>> connect, GrpcChannelOptions options)
     {
@@ -23,7 +22,6 @@ public sealed class GrpcChannel : ICallInvoker, IDisposable
         _connect = connect;
         _options = options;
         _backoff = new ConnectBackoff(options.Time, options.InitialBackoff, options.MaxBackoff);
-        _root = new Uri("http://localhost/");
         _http = new HttpMessageInvoker(new SocketsHttpHandler
         {
             UseProxy = false,
@@ -76,7 +74,7 @@ public sealed class GrpcChannel : ICallInvoker, IDisposable
         using var call = new CallLifetime(options.Timeout, _options.Time, cancellationToken);
         try
         {
-            using HttpRequestMessage message = NewRequest(method.FullName, request, options);
+            using HttpRequestMessage message = NewRequest(method.RequestUri, request, options);
             using var reader = new ResponseReader<TResponse>(
                 await _http.SendAsync(message, call.Token), method.ResponseParser, _options.MaxMessageSize);
             reader.CheckHeaders();
@@ -133,18 +131,18 @@ public sealed class GrpcChannel : ICallInvoker, IDisposable
         where TRequest : class, IMessage<TRequest>
         where TResponse : class, IMessage<TResponse>
     {
-        using HttpRequestMessage message = NewRequest(method.FullName, request, options);
+        using HttpRequestMessage message = NewRequest(method.RequestUri, request, options);
         var reader = new ResponseReader<TResponse>(await _http.SendAsync(message, token), method.ResponseParser, _options.MaxMessageSize);
         reader.CheckHeaders();
         return reader;
     }
 
-    private HttpRequestMessage NewRequest(string path, IMessage request, CallOptions options)
+    private HttpRequestMessage NewRequest(Uri address, IMessage request, CallOptions options)
     {
         int size = request.CalculateSize();
         if (size > _options.MaxMessageSize)
             throw new RpcException(new Status(StatusCode.ResourceExhausted, $"trying to send message larger than max ({size} vs. {_options.MaxMessageSize})"));
-        var message = new HttpRequestMessage(HttpMethod.Post, new Uri(_root, path))
+        var message = new HttpRequestMessage(HttpMethod.Post, address)
         {
             Version = HttpVersion.Version20,
             VersionPolicy = HttpVersionPolicy.RequestVersionExact,

@@ -11,7 +11,7 @@ public sealed class StaticUrlPodSourceTests : IAsyncDisposable
 {
     private readonly FakeTimeProvider _time = new();
     private readonly CancellationTokenSource _stop = new();
-    private readonly HttpListener _server = new();
+    private readonly HttpListener _server;
     private readonly List<PodUpdate> _updates = [];
     private readonly PodSourceMerger _merger;
     private readonly Uri _url;
@@ -23,12 +23,7 @@ public sealed class StaticUrlPodSourceTests : IAsyncDisposable
 
     public StaticUrlPodSourceTests()
     {
-        using var free = new System.Net.Sockets.TcpListener(IPAddress.Loopback, 0);
-        free.Start();
-        int port = ((IPEndPoint)free.LocalEndpoint).Port;
-        free.Stop();
-        _server.Prefixes.Add($"http://127.0.0.1:{port}/");
-        _server.Start();
+        (_server, int port) = Listen();
         _url = new Uri($"http://127.0.0.1:{port}/pods?key=hidden");
         _merger = new PodSourceMerger([PodSourceKind.Http], u =>
         {
@@ -38,6 +33,28 @@ public sealed class StaticUrlPodSourceTests : IAsyncDisposable
             }
         }, _ => { });
         _running = Task.Run(ServeAsync);
+    }
+
+    // A port that was free may be another process's a moment later.
+    private static (HttpListener Server, int Port) Listen()
+    {
+        for (int attempt = 0; ; attempt++)
+        {
+            using var free = new System.Net.Sockets.TcpListener(IPAddress.Loopback, 0);
+            free.Start();
+            int port = ((IPEndPoint)free.LocalEndpoint).Port;
+            free.Stop();
+            var server = new HttpListener { Prefixes = { $"http://127.0.0.1:{port}/" } };
+            try
+            {
+                server.Start();
+                return (server, port);
+            }
+            catch (HttpListenerException) when (attempt < 20)
+            {
+                server.Close();
+            }
+        }
     }
 
     private static string Pod(string name) => $$"""{"apiVersion":"v1","kind":"Pod","metadata":{"name":"{{name}}"},"spec":{"containers":[{"name":"c","image":"i"}]} }""";
