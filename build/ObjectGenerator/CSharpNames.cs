@@ -56,6 +56,9 @@ internal static class CSharpNames
         return type.Name + suffix;
     }
 
+    /// <summary>True for the metadata of a kind whose unread lists are skipped: of all but pods.</summary>
+    public static bool IsPlainMetadata(ApiType type, ApiField field) => type.Kind is not null && type.Name != "Pod" && field.Type.Name == "ObjectMeta";
+
     /// <summary>The member of JsonFields that reads the value.</summary>
     public static string Reader(ApiFieldType type) => "Read" + type switch
     {
@@ -103,6 +106,7 @@ internal static class CSharpNames
         "time" or "microTime" => "DateTimeOffset",
         "bytes" => "byte[]",
         "raw" => "JsonElement",
+        "unread" => "ReadOnlyMemory<byte>",
         _ => name,
     };
 }

@@ -65,7 +65,8 @@ internal static class RecordWriter
     {
         string declared = CSharpNames.Declared(type, field);
         string name = CSharpNames.Property(type, field);
-        text.Append($"\n    /// <summary>The <c>{field.Name}</c> field{(field.Required ? ", required" : "")}.</summary>\n");
+        string unread = IsUnread(field) ? ": the list as JSON, of pods only. An update without it leaves the server's as it is" : "";
+        text.Append($"\n    /// <summary>The <c>{field.Name}</c> field{(field.Required ? ", required" : "")}{unread}.</summary>\n");
         if (!CSharpNames.NeverNull(type, field))
         {
             text.Append($"    public {declared} {name} {{ get; init; }}\n");
@@ -86,13 +87,25 @@ internal static class RecordWriter
 
     private static void WriteReader(StringBuilder text, ApiType type)
     {
-        text.Append($$"""
+        if (type.Fields.Exists(IsUnread))
+            text.Append($$"""
 
-                /// <inheritdoc/>
-                public static {{type.Name}} Read(ref Utf8JsonReader reader)
-                {
+                    /// <inheritdoc/>
+                    public static {{type.Name}} Read(ref Utf8JsonReader reader) => Read(ref reader, keepUnread: true);
 
-            """);
+                    /// <summary>As <see cref="Read(ref Utf8JsonReader)"/>; the lists that are never read are left out where they are not to be kept.</summary>
+                    internal static {{type.Name}} Read(ref Utf8JsonReader reader, bool keepUnread)
+                    {
+
+                """);
+        else
+            text.Append($$"""
+
+                    /// <inheritdoc/>
+                    public static {{type.Name}} Read(ref Utf8JsonReader reader)
+                    {
+
+                """);
         foreach (ApiField field in type.Fields)
         {
             string declared = CSharpNames.Declared(type, field);
@@ -130,14 +143,16 @@ internal static class RecordWriter
         text.Append($"                case {fields.Key}:\n");
         foreach (ApiField field in fields)
         {
-            string read = CSharpNames.Reader(field.Type);
+            string read = CSharpNames.IsPlainMetadata(type, field) ? "ReadMetadata" : CSharpNames.Reader(field.Type);
             bool plain = !CSharpNames.NeverNull(type, field) && !CSharpNames.Declared(type, field).EndsWith('?');
             text.Append($"                    if (JsonFields.Is(ref reader, \"{field.Name}\"u8))\n                    {{\n");
-            text.Append($"                        @{field.Name} = JsonFields.{read}(ref reader){(plain ? ".GetValueOrDefault()" : "")};\n");
+            text.Append($"                        @{field.Name} = JsonFields.{read}(ref reader{(IsUnread(field) ? ", keepUnread" : "")}){(plain ? ".GetValueOrDefault()" : "")};\n");
             text.Append("                        break;\n                    }\n");
         }
         text.Append("                    goto default;\n");
     }
+
+    private static bool IsUnread(ApiField field) => field.Type.Name == "unread";
 
     private static void WriteWriter(StringBuilder text, ApiType type)
     {

@@ -40,6 +40,9 @@ internal sealed class SchemaExtractor
         ["io.k8s.apimachinery.pkg.apis.meta.v1.FieldsV1"] = "raw",
     };
 
+    // A list of these is kept as it is, unread.
+    private const string Unread = "#/definitions/io.k8s.apimachinery.pkg.apis.meta.v1.ManagedFieldsEntry";
+
     private readonly JsonElement definitions;
     private readonly ResourcePaths paths;
     private readonly Dictionary<string, List<string>> fields = [];
@@ -65,7 +68,7 @@ internal sealed class SchemaExtractor
         "# Types, fields and patch facts of the Kubernetes API, as far as the node agent reads or writes them.",
         "# type NAME GROUP VERSION [kind KIND GROUP/VERSION PLURAL namespaced|cluster], then one line for each field:",
         "#   JSON-NAME TYPE[!] [patch=STRATEGY,..] [key=MERGE-KEY] [map=LIST-KEY,..] [set]",
-        "# \"!\" marks a required field; [] a list, {} a map with string keys.",
+        "# \"!\" marks a required field; [] a list, {} a map with string keys; \"unread\" a list kept as it is, of pods only.",
     ];
 
     private IEnumerable<string> Lines()
@@ -128,7 +131,8 @@ internal sealed class SchemaExtractor
         switch (property.GetProperty("type").GetString())
         {
             case "array":
-                return "[]" + Shape(property.GetProperty("items"));
+                JsonElement items = property.GetProperty("items");
+                return items.TryGetProperty("$ref", out JsonElement item) && item.GetString() == Unread ? "unread" : "[]" + Shape(items);
             case "object":
                 return property.TryGetProperty("additionalProperties", out JsonElement element) ? "{}" + Shape(element) : "raw";
             case "string":

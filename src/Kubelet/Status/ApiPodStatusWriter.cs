@@ -42,8 +42,15 @@ public sealed class ApiPodStatusWriter(IKubernetesClient client, Func<Pod, Pod, 
         patch["metadata"] = metadata;
         try
         {
-            return await client.PatchAsync<Pod>(
-                current.Metadata.Namespace, current.Metadata.Name ?? "", Patch.StrategicMerge(patch), "status", cancellationToken);
+            string name = current.Metadata.Name ?? "";
+            if (!exactly)
+            {
+                return await client.PatchAsync<Pod>(current.Metadata.Namespace, name, Patch.StrategicMerge(patch), "status", cancellationToken);
+            }
+
+            // It was that very version, so nothing else has changed.
+            string? version = await client.PatchForVersionAsync<Pod>(current.Metadata.Namespace, name, Patch.StrategicMerge(patch), "status", cancellationToken);
+            return current with { Metadata = current.Metadata with { ResourceVersion = version }, Status = status };
         }
         catch (ApiException e) when (e.IsNotFound || (e.IsConflict && e.Message.Contains("uid", StringComparison.OrdinalIgnoreCase)))
         {

@@ -117,7 +117,8 @@ public sealed partial class EventBroadcaster : IEventRecorder
         {
             try
             {
-                _correlator.Stored(await WriteAsync(decision, cancellationToken));
+                await WriteAsync(decision, cancellationToken);
+                _correlator.Stored(value);
                 return;
             }
             catch (ApiException e) when (!e.IsTooManyRequests)
@@ -143,21 +144,22 @@ public sealed partial class EventBroadcaster : IEventRecorder
         }
     }
 
-    private async Task<Event> WriteAsync(EventDecision decision, CancellationToken cancellationToken)
+    private async Task WriteAsync(EventDecision decision, CancellationToken cancellationToken)
     {
         Event value = decision.Event;
         if (decision.Patch is { } patch)
         {
             try
             {
-                return await _client.PatchAsync<Event>(value.Metadata.Namespace, value.Metadata.Name!, patch, null, cancellationToken);
+                await _client.PatchForVersionAsync<Event>(value.Metadata.Namespace, value.Metadata.Name!, patch, null, cancellationToken);
+                return;
             }
             catch (ApiException e) when (e.IsNotFound)
             {
                 // The earlier event has expired on the server: a new one with the count so far.
             }
         }
-        return await _client.CreateAsync(value with { Metadata = value.Metadata with { ResourceVersion = null } }, cancellationToken);
+        await _client.CreateForVersionAsync(value, cancellationToken);
     }
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "{Count} events were dropped: the queue was full")]

@@ -38,7 +38,7 @@ internal sealed class EventCorrelator(TimeProvider time)
         return limiter.TryAccept() ? decision : null;
     }
 
-    /// <summary>Takes over what the server made of a sent event.</summary>
+    /// <summary>The server has an event: it keeps the name and the count it was sent with.</summary>
     internal void Stored(Event value) => Remember(EventKey(value), value);
 
     private (Event Event, string Key) Aggregate(Event value)
@@ -72,7 +72,7 @@ internal sealed class EventCorrelator(TimeProvider time)
         }
         Event counted = value with
         {
-            Metadata = value.Metadata with { Name = last.Name, ResourceVersion = last.ResourceVersion },
+            Metadata = value.Metadata with { Name = last.Name },
             FirstTimestamp = last.First,
             Count = last.Count + 1,
         };
@@ -85,7 +85,7 @@ internal sealed class EventCorrelator(TimeProvider time)
     }
 
     private void Remember(string key, Event value) => _observed.Set(
-        key, new Observation(value.Count ?? 0, value.FirstTimestamp, value.Metadata.Name ?? "", value.Metadata.ResourceVersion));
+        key, new Observation(value.Count ?? 0, value.FirstTimestamp, value.Metadata.Name ?? ""));
 
     private static string EventKey(Event value) => Join(ObjectKey(value, fieldPath: true), value.Type, value.Reason, value.Message);
 
@@ -100,5 +100,5 @@ internal sealed class EventCorrelator(TimeProvider time)
 
     private sealed record Similar(HashSet<string> Messages, DateTimeOffset Last);
 
-    private readonly record struct Observation(int Count, DateTimeOffset? First, string Name, string? ResourceVersion);
+    private readonly record struct Observation(int Count, DateTimeOffset? First, string Name);
 }

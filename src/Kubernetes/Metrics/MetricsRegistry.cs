@@ -162,7 +162,8 @@ public abstract class MetricFamily<TSeries> : MetricFamily
     where TSeries : class
 {
     private readonly Lock _lock = new();
-    private readonly SortedDictionary<string, (string[] Values, TSeries Series)> _series = new(StringComparer.Ordinal);
+    // By the hash of the label values, those with the same hash as a chain: nothing is made to look one up.
+    private readonly Dictionary<int, Entry> _series = [];
 
     private protected MetricFamily(string name, string help, IReadOnlyList<string> labels)
         : base(name, help, labels)
@@ -172,25 +173,38 @@ public abstract class MetricFamily<TSeries> : MetricFamily
     /// <summary>The series with these label values; made when first asked for. Throws where their number is not that of the labels.</summary>
     public TSeries With(params ReadOnlySpan<string> values)
     {
-        string key = Key(values);
+        int hash = Hash(values);
         lock (_lock)
         {
-            if (!_series.TryGetValue(key, out (string[] Values, TSeries Series) found))
+            Entry? first = _series.GetValueOrDefault(hash);
+            for (Entry? entry = first; entry is not null; entry = entry.Next)
             {
-                _series[key] = found = (values.ToArray(), Make());
+                if (values.SequenceEqual(entry.Values))
+                {
+                    return entry.Series;
+                }
             }
 
-            return found.Series;
+            TSeries made = Make();
+            _series[hash] = new Entry(values.ToArray(), made, first);
+            return made;
         }
     }
 
     /// <summary>Takes a series out.</summary>
     public void Remove(params ReadOnlySpan<string> values)
     {
-        string key = Key(values);
+        int hash = Hash(values);
         lock (_lock)
         {
-            _series.Remove(key);
+            _series.Remove(hash, out Entry? entry);
+            for (; entry is not null; entry = entry.Next)
+            {
+                if (!values.SequenceEqual(entry.Values))
+                {
+                    _series[hash] = new Entry(entry.Values, entry.Series, _series.GetValueOrDefault(hash));
+                }
+            }
         }
     }
 
@@ -205,21 +219,27 @@ public abstract class MetricFamily<TSeries> : MetricFamily
 
     internal override void Write(StringBuilder text)
     {
-        (string[] Values, TSeries Series)[] all;
+        SortedDictionary<string, Entry> all = new(StringComparer.Ordinal);
         lock (_lock)
         {
-            all = [.. _series.Values];
+            foreach (Entry first in _series.Values)
+            {
+                for (Entry? entry = first; entry is not null; entry = entry.Next)
+                {
+                    all[string.Join('\u0001', entry.Values)] = entry;
+                }
+            }
         }
 
-        if (all.Length == 0)
+        if (all.Count == 0)
         {
             return;
         }
 
         WriteHead(text);
-        foreach ((string[] values, TSeries series) in all)
+        foreach (Entry entry in all.Values)
         {
-            WriteSeries(text, values, series);
+            WriteSeries(text, entry.Values, entry.Series);
         }
     }
 
@@ -227,8 +247,23 @@ public abstract class MetricFamily<TSeries> : MetricFamily
 
     private protected abstract void WriteSeries(StringBuilder text, string[] values, TSeries series);
 
-    private string Key(ReadOnlySpan<string> values) => values.Length == Labels.Count ? string.Join('\u0001', values)
-        : throw new ArgumentException($"metric {Name} has {Labels.Count} labels ({string.Join(", ", Labels)}), got {values.Length} values", nameof(values));
+    private int Hash(ReadOnlySpan<string> values)
+    {
+        if (values.Length != Labels.Count)
+        {
+            throw new ArgumentException($"metric {Name} has {Labels.Count} labels ({string.Join(", ", Labels)}), got {values.Length} values", nameof(values));
+        }
+
+        int hash = 0;
+        foreach (string value in values)
+        {
+            hash = (hash * 31) + string.GetHashCode(value);
+        }
+
+        return hash;
+    }
+
+    private sealed record Entry(string[] Values, TSeries Series, Entry? Next);
 }
 
 /// <summary>Counters of one name.</summary>

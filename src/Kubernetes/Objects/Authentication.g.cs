@@ -167,7 +167,7 @@ public sealed record TokenRequest : IKubernetesResource<TokenRequest>
                 case 8:
                     if (JsonFields.Is(ref reader, "metadata"u8))
                     {
-                        @metadata = JsonFields.ReadObject<ObjectMeta>(ref reader);
+                        @metadata = JsonFields.ReadMetadata(ref reader);
                         break;
                     }
                     goto default;
@@ -424,7 +424,7 @@ public sealed record TokenReview : IKubernetesResource<TokenReview>
                 case 8:
                     if (JsonFields.Is(ref reader, "metadata"u8))
                     {
-                        @metadata = JsonFields.ReadObject<ObjectMeta>(ref reader);
+                        @metadata = JsonFields.ReadMetadata(ref reader);
                         break;
                     }
                     goto default;

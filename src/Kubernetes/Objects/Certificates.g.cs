@@ -75,7 +75,7 @@ public sealed record CertificateSigningRequest : IKubernetesResource<Certificate
                 case 8:
                     if (JsonFields.Is(ref reader, "metadata"u8))
                     {
-                        @metadata = JsonFields.ReadObject<ObjectMeta>(ref reader);
+                        @metadata = JsonFields.ReadMetadata(ref reader);
                         break;
                     }
                     goto default;
@@ -502,7 +502,7 @@ public sealed record ClusterTrustBundle : IKubernetesResource<ClusterTrustBundle
                 case 8:
                     if (JsonFields.Is(ref reader, "metadata"u8))
                     {
-                        @metadata = JsonFields.ReadObject<ObjectMeta>(ref reader);
+                        @metadata = JsonFields.ReadMetadata(ref reader);
                         break;
                     }
                     goto default;
@@ -676,7 +676,7 @@ public sealed record PodCertificateRequest : IKubernetesResource<PodCertificateR
                 case 8:
                     if (JsonFields.Is(ref reader, "metadata"u8))
                     {
-                        @metadata = JsonFields.ReadObject<ObjectMeta>(ref reader);
+                        @metadata = JsonFields.ReadMetadata(ref reader);
                         break;
                     }
                     goto default;

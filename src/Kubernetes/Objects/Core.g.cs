@@ -668,7 +668,7 @@ public sealed record Binding : IKubernetesResource<Binding>
                 case 8:
                     if (JsonFields.Is(ref reader, "metadata"u8))
                     {
-                        @metadata = JsonFields.ReadObject<ObjectMeta>(ref reader);
+                        @metadata = JsonFields.ReadMetadata(ref reader);
                         break;
                     }
                     goto default;
@@ -1690,7 +1690,7 @@ public sealed record ConfigMap : IKubernetesResource<ConfigMap>
                 case 8:
                     if (JsonFields.Is(ref reader, "metadata"u8))
                     {
-                        @metadata = JsonFields.ReadObject<ObjectMeta>(ref reader);
+                        @metadata = JsonFields.ReadMetadata(ref reader);
                         break;
                     }
                     goto default;
@@ -4825,7 +4825,7 @@ public sealed record Event : IKubernetesResource<Event>
                 case 8:
                     if (JsonFields.Is(ref reader, "metadata"u8))
                     {
-                        @metadata = JsonFields.ReadObject<ObjectMeta>(ref reader);
+                        @metadata = JsonFields.ReadMetadata(ref reader);
                         break;
                     }
                     goto default;
@@ -7684,7 +7684,7 @@ public sealed record Namespace : IKubernetesResource<Namespace>
                 case 8:
                     if (JsonFields.Is(ref reader, "metadata"u8))
                     {
-                        @metadata = JsonFields.ReadObject<ObjectMeta>(ref reader);
+                        @metadata = JsonFields.ReadMetadata(ref reader);
                         break;
                     }
                     goto default;
@@ -8020,7 +8020,7 @@ public sealed record Node : IKubernetesResource<Node>
                 case 8:
                     if (JsonFields.Is(ref reader, "metadata"u8))
                     {
-                        @metadata = JsonFields.ReadObject<ObjectMeta>(ref reader);
+                        @metadata = JsonFields.ReadMetadata(ref reader);
                         break;
                     }
                     goto default;
@@ -9844,7 +9844,7 @@ public sealed record PersistentVolume : IKubernetesResource<PersistentVolume>
                 case 8:
                     if (JsonFields.Is(ref reader, "metadata"u8))
                     {
-                        @metadata = JsonFields.ReadObject<ObjectMeta>(ref reader);
+                        @metadata = JsonFields.ReadMetadata(ref reader);
                         break;
                     }
                     goto default;
@@ -9952,7 +9952,7 @@ public sealed record PersistentVolumeClaim : IKubernetesResource<PersistentVolum
                 case 8:
                     if (JsonFields.Is(ref reader, "metadata"u8))
                     {
-                        @metadata = JsonFields.ReadObject<ObjectMeta>(ref reader);
+                        @metadata = JsonFields.ReadMetadata(ref reader);
                         break;
                     }
                     goto default;
@@ -13475,7 +13475,7 @@ public sealed record PodTemplate : IKubernetesResource<PodTemplate>
                 case 8:
                     if (JsonFields.Is(ref reader, "metadata"u8))
                     {
-                        @metadata = JsonFields.ReadObject<ObjectMeta>(ref reader);
+                        @metadata = JsonFields.ReadMetadata(ref reader);
                         break;
                     }
                     if (JsonFields.Is(ref reader, "template"u8))
@@ -15323,7 +15323,7 @@ public sealed record Secret : IKubernetesResource<Secret>
                 case 8:
                     if (JsonFields.Is(ref reader, "metadata"u8))
                     {
-                        @metadata = JsonFields.ReadObject<ObjectMeta>(ref reader);
+                        @metadata = JsonFields.ReadMetadata(ref reader);
                         break;
                     }
                     goto default;
@@ -16027,7 +16027,7 @@ public sealed record Service : IKubernetesResource<Service>
                 case 8:
                     if (JsonFields.Is(ref reader, "metadata"u8))
                     {
-                        @metadata = JsonFields.ReadObject<ObjectMeta>(ref reader);
+                        @metadata = JsonFields.ReadMetadata(ref reader);
                         break;
                     }
                     goto default;
@@ -16134,7 +16134,7 @@ public sealed record ServiceAccount : IKubernetesResource<ServiceAccount>
                 case 8:
                     if (JsonFields.Is(ref reader, "metadata"u8))
                     {
-                        @metadata = JsonFields.ReadObject<ObjectMeta>(ref reader);
+                        @metadata = JsonFields.ReadMetadata(ref reader);
                         break;
                     }
                     goto default;

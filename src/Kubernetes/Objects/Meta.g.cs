@@ -605,137 +605,6 @@ public sealed record ListMeta : IJsonObject<ListMeta>
     }
 }
 
-/// <summary>The API type <c>ManagedFieldsEntry</c> of meta/v1.</summary>
-[JsonConverter(typeof(JsonObjectConverter<ManagedFieldsEntry>))]
-public sealed record ManagedFieldsEntry : IJsonObject<ManagedFieldsEntry>
-{
-    /// <summary>An instance without any field set.</summary>
-    public static ManagedFieldsEntry Empty { get; } = new();
-
-    /// <summary>The <c>apiVersion</c> field.</summary>
-    public string? ApiVersion { get; init; }
-
-    /// <summary>The <c>fieldsType</c> field.</summary>
-    public string? FieldsType { get; init; }
-
-    /// <summary>The <c>fieldsV1</c> field.</summary>
-    public JsonElement? FieldsV1 { get; init; }
-
-    /// <summary>The <c>manager</c> field.</summary>
-    public string? Manager { get; init; }
-
-    /// <summary>The <c>operation</c> field.</summary>
-    public string? Operation { get; init; }
-
-    /// <summary>The <c>subresource</c> field.</summary>
-    public string? Subresource { get; init; }
-
-    /// <summary>The <c>time</c> field.</summary>
-    public DateTimeOffset? Time { get; init; }
-
-    /// <summary>Fields this version does not know, by JSON name; null when there are none.</summary>
-    public IReadOnlyDictionary<string, JsonElement>? UnknownFields { get; init; }
-
-    /// <summary>Names the object, without its content.</summary>
-    public override string ToString() => "ManagedFieldsEntry";
-
-    /// <inheritdoc/>
-    public static ManagedFieldsEntry Read(ref Utf8JsonReader reader)
-    {
-        string? @apiVersion = default;
-        string? @fieldsType = default;
-        JsonElement? @fieldsV1 = default;
-        string? @manager = default;
-        string? @operation = default;
-        string? @subresource = default;
-        DateTimeOffset? @time = default;
-        Dictionary<string, JsonElement>? unknown = null;
-        JsonFields.StartObject(ref reader);
-        while (JsonFields.NextField(ref reader))
-        {
-            switch (JsonFields.NameLength(ref reader))
-            {
-                case 4:
-                    if (JsonFields.Is(ref reader, "time"u8))
-                    {
-                        @time = JsonFields.ReadTime(ref reader);
-                        break;
-                    }
-                    goto default;
-                case 7:
-                    if (JsonFields.Is(ref reader, "manager"u8))
-                    {
-                        @manager = JsonFields.ReadString(ref reader);
-                        break;
-                    }
-                    goto default;
-                case 8:
-                    if (JsonFields.Is(ref reader, "fieldsV1"u8))
-                    {
-                        @fieldsV1 = JsonFields.ReadRaw(ref reader);
-                        break;
-                    }
-                    goto default;
-                case 9:
-                    if (JsonFields.Is(ref reader, "operation"u8))
-                    {
-                        @operation = JsonFields.ReadString(ref reader);
-                        break;
-                    }
-                    goto default;
-                case 10:
-                    if (JsonFields.Is(ref reader, "apiVersion"u8))
-                    {
-                        @apiVersion = JsonFields.ReadString(ref reader);
-                        break;
-                    }
-                    if (JsonFields.Is(ref reader, "fieldsType"u8))
-                    {
-                        @fieldsType = JsonFields.ReadString(ref reader);
-                        break;
-                    }
-                    goto default;
-                case 11:
-                    if (JsonFields.Is(ref reader, "subresource"u8))
-                    {
-                        @subresource = JsonFields.ReadString(ref reader);
-                        break;
-                    }
-                    goto default;
-                default:
-                    JsonFields.KeepUnknown(ref reader, ref unknown);
-                    break;
-            }
-        }
-        return new ManagedFieldsEntry
-        {
-            ApiVersion = @apiVersion,
-            FieldsType = @fieldsType,
-            FieldsV1 = @fieldsV1,
-            Manager = @manager,
-            Operation = @operation,
-            Subresource = @subresource,
-            Time = @time,
-            UnknownFields = unknown,
-        };
-    }
-
-    /// <inheritdoc/>
-    public void Write(Utf8JsonWriter writer)
-    {
-        writer.WriteStartObject();
-        JsonFields.Write(writer, "apiVersion"u8, ApiVersion);
-        JsonFields.Write(writer, "fieldsType"u8, FieldsType);
-        JsonFields.Write(writer, "fieldsV1"u8, FieldsV1);
-        JsonFields.Write(writer, "manager"u8, Manager);
-        JsonFields.Write(writer, "operation"u8, Operation);
-        JsonFields.Write(writer, "subresource"u8, Subresource);
-        JsonFields.WriteTime(writer, "time"u8, Time);
-        JsonFields.WriteUnknown(writer, UnknownFields);
-        writer.WriteEndObject();
-    }
-}
-
 /// <summary>The API type <c>ObjectMeta</c> of meta/v1.</summary>
 [JsonConverter(typeof(JsonObjectConverter<ObjectMeta>))]
 public sealed record ObjectMeta : IJsonObject<ObjectMeta>
@@ -767,8 +636,8 @@ public sealed record ObjectMeta : IJsonObject<ObjectMeta>
     /// <summary>The <c>labels</c> field.</summary>
     public IReadOnlyDictionary<string, string> Labels { get; init => field = value ?? ReadOnlyDictionary<string, string>.Empty; } = ReadOnlyDictionary<string, string>.Empty;
 
-    /// <summary>The <c>managedFields</c> field.</summary>
-    public IReadOnlyList<ManagedFieldsEntry> ManagedFields { get; init => field = value ?? []; } = [];
+    /// <summary>The <c>managedFields</c> field: the list as JSON, of pods only. An update without it leaves the server's as it is.</summary>
+    public ReadOnlyMemory<byte>? ManagedFields { get; init; }
 
     /// <summary>The <c>name</c> field.</summary>
     public string? Name { get; init; }
@@ -795,7 +664,10 @@ public sealed record ObjectMeta : IJsonObject<ObjectMeta>
     public override string ToString() => Namespace is { Length: > 0 } ? $"{Namespace}/{Name}" : Name ?? "";
 
     /// <inheritdoc/>
-    public static ObjectMeta Read(ref Utf8JsonReader reader)
+    public static ObjectMeta Read(ref Utf8JsonReader reader) => Read(ref reader, keepUnread: true);
+
+    /// <summary>As <see cref="Read(ref Utf8JsonReader)"/>; the lists that are never read are left out where they are not to be kept.</summary>
+    internal static ObjectMeta Read(ref Utf8JsonReader reader, bool keepUnread)
     {
         IReadOnlyDictionary<string, string>? @annotations = default;
         DateTimeOffset? @creationTimestamp = default;
@@ -805,7 +677,7 @@ public sealed record ObjectMeta : IJsonObject<ObjectMeta>
         string? @generateName = default;
         long? @generation = default;
         IReadOnlyDictionary<string, string>? @labels = default;
-        IReadOnlyList<ManagedFieldsEntry>? @managedFields = default;
+        ReadOnlyMemory<byte>? @managedFields = default;
         string? @name = default;
         string? @namespace = default;
         IReadOnlyList<OwnerReference>? @ownerReferences = default;
@@ -882,7 +754,7 @@ public sealed record ObjectMeta : IJsonObject<ObjectMeta>
                 case 13:
                     if (JsonFields.Is(ref reader, "managedFields"u8))
                     {
-                        @managedFields = JsonFields.ReadObjects<ManagedFieldsEntry>(ref reader);
+                        @managedFields = JsonFields.ReadUnread(ref reader, keepUnread);
                         break;
                     }
                     goto default;
@@ -932,7 +804,7 @@ public sealed record ObjectMeta : IJsonObject<ObjectMeta>
             GenerateName = @generateName,
             Generation = @generation,
             Labels = @labels!,
-            ManagedFields = @managedFields!,
+            ManagedFields = @managedFields,
             Name = @name,
             Namespace = @namespace,
             OwnerReferences = @ownerReferences!,

@@ -129,7 +129,7 @@ public sealed record RuntimeClass : IKubernetesResource<RuntimeClass>
                 case 8:
                     if (JsonFields.Is(ref reader, "metadata"u8))
                     {
-                        @metadata = JsonFields.ReadObject<ObjectMeta>(ref reader);
+                        @metadata = JsonFields.ReadMetadata(ref reader);
                         break;
                     }
                     if (JsonFields.Is(ref reader, "overhead"u8))

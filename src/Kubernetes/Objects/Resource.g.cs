@@ -2522,7 +2522,7 @@ public sealed record ResourceClaim : IKubernetesResource<ResourceClaim>
                 case 8:
                     if (JsonFields.Is(ref reader, "metadata"u8))
                     {
-                        @metadata = JsonFields.ReadObject<ObjectMeta>(ref reader);
+                        @metadata = JsonFields.ReadMetadata(ref reader);
                         break;
                     }
                     goto default;
@@ -2928,7 +2928,7 @@ public sealed record ResourceSlice : IKubernetesResource<ResourceSlice>
                 case 8:
                     if (JsonFields.Is(ref reader, "metadata"u8))
                     {
-                        @metadata = JsonFields.ReadObject<ObjectMeta>(ref reader);
+                        @metadata = JsonFields.ReadMetadata(ref reader);
                         break;
                     }
                     goto default;

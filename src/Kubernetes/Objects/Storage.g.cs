@@ -64,7 +64,7 @@ public sealed record CSIDriver : IKubernetesResource<CSIDriver>
                 case 8:
                     if (JsonFields.Is(ref reader, "metadata"u8))
                     {
-                        @metadata = JsonFields.ReadObject<ObjectMeta>(ref reader);
+                        @metadata = JsonFields.ReadMetadata(ref reader);
                         break;
                     }
                     goto default;
@@ -340,7 +340,7 @@ public sealed record CSINode : IKubernetesResource<CSINode>
                 case 8:
                     if (JsonFields.Is(ref reader, "metadata"u8))
                     {
-                        @metadata = JsonFields.ReadObject<ObjectMeta>(ref reader);
+                        @metadata = JsonFields.ReadMetadata(ref reader);
                         break;
                     }
                     goto default;
@@ -663,7 +663,7 @@ public sealed record VolumeAttachment : IKubernetesResource<VolumeAttachment>
                 case 8:
                     if (JsonFields.Is(ref reader, "metadata"u8))
                     {
-                        @metadata = JsonFields.ReadObject<ObjectMeta>(ref reader);
+                        @metadata = JsonFields.ReadMetadata(ref reader);
                         break;
                     }
                     goto default;

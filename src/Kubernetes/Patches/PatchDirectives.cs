@@ -22,7 +22,7 @@ internal static class PatchDirectives
     internal static bool IsDeletion(JsonNode? item) => item is JsonObject map && Text(map[Marker]) == Delete;
 
     /// <summary>The text by which scalars are told apart; strings and numbers of the same look are different scalars.</summary>
-    internal static string Identity(JsonNode? scalar) => scalar?.ToJsonString() ?? "null";
+    internal static string Identity(JsonNode? scalar) => Text(scalar) is { } text ? '"' + text : scalar?.ToJsonString() ?? "null";
 
     /// <summary>The identity of a list item: of its key's value, or of itself in a list of scalars.</summary>
     internal static string Identity(JsonNode? item, string? mergeKey)

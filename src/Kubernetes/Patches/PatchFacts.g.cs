@@ -676,7 +676,6 @@ internal static partial class PatchFacts
         new("ObjectMeta", null,
         [
             new("finalizers", null, false, true, false, null),
-            new("managedFields", "ManagedFieldsEntry", false, false, false, null),
             new("ownerReferences", "OwnerReference", false, true, false, "uid"),
         ]),
         new("Status", null,

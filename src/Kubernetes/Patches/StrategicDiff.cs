@@ -137,7 +137,7 @@ internal static class StrategicDiff
         foreach (JsonObject gone in old.Values.SelectMany(q => q).OrderBy(m => Text(m[key]) ?? Identity(m[key]), StringComparer.Ordinal))
             changes.Add(new JsonObject { [key] = gone[key]?.DeepClone(), [Marker] = Delete });
         if (changes.Count > 0)
-            patch[field.Name] = Copy(changes);
+            patch[field.Name] = new JsonArray([.. changes]);
         if (modified.Count > 0 && (changes.Count > 0 || !SameOrder(original, modified, key)))
             patch[SetElementOrder + field.Name] = new JsonArray([.. modified.Select(m => new JsonObject { [key] = m![key]?.DeepClone() })]);
     }

@@ -13,8 +13,14 @@ public static class StrategicMergePatch
     /// <summary>The patch that turns <paramref name="original"/> into <paramref name="modified"/>; an empty object when they are equal.</summary>
     /// <exception cref="PatchException">An item of a merged list lacks its key.</exception>
     public static JsonObject Create<T>(T original, T modified)
-        where T : class, IKubernetesResource<T> =>
-        Create(KubernetesJson.SerializeToNode(original), KubernetesJson.SerializeToNode(modified), T.Resource.ApiVersion, T.Resource.Kind);
+        where T : class, IKubernetesResource<T>
+    {
+        using JsonScratch scratch = JsonScratch.Take();
+        scratch.Write(original, modified, out ReadOnlySpan<byte> before, out ReadOnlySpan<byte> after);
+        // Metadata, spec and status field by field: no kind declares these or their fields' names to be retained.
+        (JsonObject old, JsonObject @new) = DifferentFields.Of(before, after, levels: 2);
+        return Create(old, @new, T.Resource.ApiVersion, T.Resource.Kind);
+    }
 
     /// <summary>The patch that turns <paramref name="original"/> into <paramref name="modified"/>; an empty object when they are equal.</summary>
     /// <exception cref="PatchException">The kind is unknown, or an item of a merged list lacks its key.</exception>

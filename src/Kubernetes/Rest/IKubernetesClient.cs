@@ -61,6 +61,15 @@ public interface IKubernetesClient
         string? namespaceName, string name, Patch patch, string? subresource = null, CancellationToken cancellationToken = default)
         where T : class, IKubernetesResource<T>;
 
+    /// <summary>As <see cref="CreateAsync"/>, for those who know what they sent: of the answer no more is read than the resourceVersion.</summary>
+    async Task<string?> CreateForVersionAsync<T>(T value, CancellationToken cancellationToken = default)
+        where T : class, IKubernetesResource<T> => (await CreateAsync(value, cancellationToken)).Metadata.ResourceVersion;
+
+    /// <summary>As <see cref="PatchAsync"/>, for those who know what they sent: of the answer no more is read than the resourceVersion.</summary>
+    async Task<string?> PatchForVersionAsync<T>(
+        string? namespaceName, string name, Patch patch, string? subresource = null, CancellationToken cancellationToken = default)
+        where T : class, IKubernetesResource<T> => (await PatchAsync<T>(namespaceName, name, patch, subresource, cancellationToken)).Metadata.ResourceVersion;
+
     /// <summary>Asks for the deletion of an object; it may live on for its grace period or finalizers.</summary>
     Task DeleteAsync<T>(string? namespaceName, string name, DeleteOptions? options = null, CancellationToken cancellationToken = default)
         where T : class, IKubernetesResource<T>;

@@ -80,10 +80,15 @@ public sealed class KubernetesClient : IKubernetesClient, IDisposable
         where T : class, IKubernetesResource<T>
     {
         ArgumentNullException.ThrowIfNull(value);
-        if (ResourceOf<T>.Type.Namespaced && string.IsNullOrEmpty(value.Metadata.Namespace))
-            throw new ArgumentException($"{ResourceOf<T>.Type.Kind} {value.Metadata.Name}: metadata.namespace is needed to create it", nameof(value));
-        string path = ResourcePaths.Collection(ResourceOf<T>.Type, value.Metadata.Namespace);
-        return CallAsync<T>(HttpMethod.Post, path, KubernetesJson.SerializeToUtf8Bytes(value), null, cancellationToken);
+        return AnswerAsync<T>(Creation(value), cancellationToken);
+    }
+
+    /// <inheritdoc/>
+    public Task<string?> CreateForVersionAsync<T>(T value, CancellationToken cancellationToken = default)
+        where T : class, IKubernetesResource<T>
+    {
+        ArgumentNullException.ThrowIfNull(value);
+        return VersionAsync(Creation(value), cancellationToken);
     }
 
     /// <inheritdoc/>
@@ -113,8 +118,16 @@ public sealed class KubernetesClient : IKubernetesClient, IDisposable
         where T : class, IKubernetesResource<T>
     {
         ArgumentNullException.ThrowIfNull(patch);
-        string path = ResourcePaths.Patch(ResourcePaths.Item(ResourceOf<T>.Type, namespaceName, name, subresource), patch);
-        return CallAsync<T>(HttpMethod.Patch, path, patch.Body, patch.ContentType, cancellationToken);
+        return AnswerAsync<T>(Change<T>(namespaceName, name, patch, subresource), cancellationToken);
+    }
+
+    /// <inheritdoc/>
+    public Task<string?> PatchForVersionAsync<T>(
+        string? namespaceName, string name, Patch patch, string? subresource = null, CancellationToken cancellationToken = default)
+        where T : class, IKubernetesResource<T>
+    {
+        ArgumentNullException.ThrowIfNull(patch);
+        return VersionAsync(Change<T>(namespaceName, name, patch, subresource), cancellationToken);
     }
 
     /// <inheritdoc/>
@@ -207,11 +220,30 @@ public sealed class KubernetesClient : IKubernetesClient, IDisposable
         }
     }
 
-    private async Task<TAnswer> CallAsync<TAnswer>(
+    private ApiRequest Creation<T>(T value)
+        where T : class, IKubernetesResource<T>
+    {
+        if (ResourceOf<T>.Type.Namespaced && string.IsNullOrEmpty(value.Metadata.Namespace))
+            throw new ArgumentException($"{ResourceOf<T>.Type.Kind} {value.Metadata.Name}: metadata.namespace is needed to create it", nameof(value));
+        string path = ResourcePaths.Collection(ResourceOf<T>.Type, value.Metadata.Namespace);
+        return new ApiRequest(HttpMethod.Post, path, KubernetesJson.SerializeToUtf8Bytes(value), null, _options.RequestTimeout);
+    }
+
+    private ApiRequest Change<T>(string? namespaceName, string name, Patch patch, string? subresource)
+        where T : class, IKubernetesResource<T>
+    {
+        string path = ResourcePaths.Patch(ResourcePaths.Item(ResourceOf<T>.Type, namespaceName, name, subresource), patch);
+        return new ApiRequest(HttpMethod.Patch, path, patch.Body, patch.ContentType, _options.RequestTimeout);
+    }
+
+    private Task<TAnswer> CallAsync<TAnswer>(
         HttpMethod method, string path, ReadOnlyMemory<byte> body, string? contentType, CancellationToken cancellationToken)
+        where TAnswer : class, IJsonObject<TAnswer> =>
+        AnswerAsync<TAnswer>(new ApiRequest(method, path, body, contentType, _options.RequestTimeout), cancellationToken);
+
+    private async Task<TAnswer> AnswerAsync<TAnswer>(ApiRequest request, CancellationToken cancellationToken)
         where TAnswer : class, IJsonObject<TAnswer>
     {
-        ApiRequest request = new(method, path, body, contentType, _options.RequestTimeout);
         using PooledBuffer answer = await ReadAsync(request, cancellationToken);
         try
         {
@@ -219,9 +251,25 @@ public sealed class KubernetesClient : IKubernetesClient, IDisposable
         }
         catch (JsonException e)
         {
-            throw new ApiUnreachableException($"{request}: the answer of {_configuration.Server} cannot be read: {e.Message}", e);
+            throw Unreadable(request, e);
         }
     }
+
+    private async Task<string?> VersionAsync(ApiRequest request, CancellationToken cancellationToken)
+    {
+        using PooledBuffer answer = await ReadAsync(request, cancellationToken);
+        try
+        {
+            return KubernetesJson.ResourceVersion(answer.Unread);
+        }
+        catch (JsonException e)
+        {
+            throw Unreadable(request, e);
+        }
+    }
+
+    private ApiUnreachableException Unreadable(ApiRequest request, JsonException e) =>
+        new($"{request}: the answer of {_configuration.Server} cannot be read: {e.Message}", e);
 
     private Task<PooledBuffer> ReadAsync(ApiRequest request, CancellationToken cancellationToken) =>
         _sender.MeasureAsync(request.Method, () => ReadAnswerAsync(request, cancellationToken));

@@ -1,4 +1,5 @@
-using System.Text;
+using System.Buffers;
+using System.Text.Json;
 using System.Text.Json.Nodes;
 
 namespace NodeAgent.Kubernetes.Rest;
@@ -32,6 +33,9 @@ public sealed record Patch(string ContentType, ReadOnlyMemory<byte> Body, string
     private static byte[] Bytes(JsonNode body)
     {
         ArgumentNullException.ThrowIfNull(body);
-        return Encoding.UTF8.GetBytes(body.ToJsonString());
+        ArrayBufferWriter<byte> buffer = new(1024);
+        using (Utf8JsonWriter writer = new(buffer))
+            body.WriteTo(writer);
+        return buffer.WrittenSpan.ToArray();
     }
 }

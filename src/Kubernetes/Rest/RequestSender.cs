@@ -16,6 +16,7 @@ internal sealed class RequestSender(ClientConfiguration configuration, Kubernete
     private readonly bool _http2 = configuration.Server.Scheme == Uri.UriSchemeHttps;
 
     private readonly string _host = configuration.Server.Authority;
+    private readonly string _prefix = configuration.Server.AbsoluteUri.TrimEnd('/');
 
     internal void DropConnections() => _connections.Drop();
 
@@ -130,8 +131,7 @@ internal sealed class RequestSender(ClientConfiguration configuration, Kubernete
 
     private HttpRequestMessage Message(ApiRequest request, AuthenticationHeaderValue? credentials)
     {
-        string prefix = configuration.Server.AbsoluteUri.TrimEnd('/');
-        HttpRequestMessage message = new(request.Method, new Uri(prefix + request.PathAndQuery))
+        HttpRequestMessage message = new(request.Method, new Uri(_prefix + request.PathAndQuery))
         {
             Version = _http2 ? HttpVersion.Version20 : HttpVersion.Version11,
             VersionPolicy = HttpVersionPolicy.RequestVersionOrLower,

@@ -67,6 +67,14 @@ internal static partial class JsonFields
         JsonScalars.Write(writer, port);
     }
 
+    internal static void Write(Utf8JsonWriter writer, ReadOnlySpan<byte> name, ReadOnlyMemory<byte>? value)
+    {
+        if (value is not { } text)
+            return;
+        writer.WritePropertyName(name);
+        writer.WriteRawValue(text.Span, skipInputValidation: true);
+    }
+
     internal static void Write(Utf8JsonWriter writer, ReadOnlySpan<byte> name, JsonElement? value)
     {
         if (value is not { ValueKind: not JsonValueKind.Undefined } raw)

@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using System.Text.Json;
 using NodeAgent.Kubernetes.Objects;
 
@@ -58,6 +59,27 @@ internal static partial class JsonFields
     internal static DateTimeOffset? ReadMicroTime(ref Utf8JsonReader reader) => ReadTime(ref reader);
 
     internal static JsonElement? ReadRaw(ref Utf8JsonReader reader) => Value(ref reader) ? JsonElement.ParseValue(ref reader) : null;
+
+    // A list nobody looks into: its text, or nothing where it is not to be kept.
+    internal static ReadOnlyMemory<byte>? ReadUnread(ref Utf8JsonReader reader, bool keep)
+    {
+        if (!keep)
+        {
+            reader.Skip();
+            return null;
+        }
+        if (!Value(ref reader))
+            return null;
+        if (reader.TokenType != JsonTokenType.StartArray)
+            throw JsonScalars.Unexpected(ref reader, "a list");
+        JsonElement list = JsonElement.ParseValue(ref reader);
+        if (list.GetArrayLength() == 0)
+            return null;
+        return JsonMarshal.GetRawUtf8Value(list).ToArray();
+    }
+
+    internal static ObjectMeta? ReadMetadata(ref Utf8JsonReader reader) =>
+        Value(ref reader) ? ObjectMeta.Read(ref reader, keepUnread: false) : null;
 
     internal static T? ReadObject<T>(ref Utf8JsonReader reader)
         where T : class, IJsonObject<T> => Value(ref reader) ? JsonOf<T>.Read(ref reader) : null;

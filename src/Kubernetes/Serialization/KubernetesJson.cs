@@ -19,9 +19,8 @@ public static class KubernetesJson
     public static byte[] SerializeToUtf8Bytes<T>(T value)
         where T : class, IJsonObject<T>
     {
-        ArrayBufferWriter<byte> buffer = new(1024);
-        Serialize(value, buffer);
-        return buffer.WrittenSpan.ToArray();
+        using JsonScratch scratch = JsonScratch.Take();
+        return scratch.Write(value).ToArray();
     }
 
     /// <summary>Writes the object as UTF-8 JSON to <paramref name="target"/>.</summary>
@@ -35,11 +34,19 @@ public static class KubernetesJson
 
     /// <summary>The object as JSON text.</summary>
     public static string Serialize<T>(T value)
-        where T : class, IJsonObject<T> => Encoding.UTF8.GetString(SerializeToUtf8Bytes(value));
+        where T : class, IJsonObject<T>
+    {
+        using JsonScratch scratch = JsonScratch.Take();
+        return Encoding.UTF8.GetString(scratch.Write(value));
+    }
 
     /// <summary>The object as a JSON tree, for patches and strict checks.</summary>
     public static JsonObject SerializeToNode<T>(T value)
-        where T : class, IJsonObject<T> => Tree(SerializeToUtf8Bytes(value));
+        where T : class, IJsonObject<T>
+    {
+        using JsonScratch scratch = JsonScratch.Take();
+        return Tree(scratch.Write(value))!.AsObject();
+    }
 
     /// <summary>Reads one object; nothing but white space may follow it.</summary>
     /// <exception cref="JsonException">The text is no JSON or not of the type's shape; the message names the path.</exception>
@@ -67,6 +74,33 @@ public static class KubernetesJson
         }
     }
 
+    /// <summary>The resourceVersion in an object's metadata; null where it has none. Nothing behind it is read.</summary>
+    /// <exception cref="JsonException">What was read is no JSON object.</exception>
+    public static string? ResourceVersion(ReadOnlySpan<byte> utf8Json)
+    {
+        Utf8JsonReader reader = new(utf8Json, ReaderOptions);
+        reader.Read();
+        JsonFields.StartObject(ref reader);
+        while (JsonFields.NextField(ref reader))
+        {
+            bool metadata = JsonFields.Is(ref reader, "metadata"u8);
+            reader.Read();
+            if (!metadata || reader.TokenType == JsonTokenType.Null)
+            {
+                reader.Skip();
+                continue;
+            }
+            JsonFields.StartObject(ref reader);
+            while (JsonFields.NextField(ref reader))
+            {
+                if (JsonFields.Is(ref reader, "resourceVersion"u8))
+                    return JsonFields.ReadString(ref reader);
+                reader.Skip();
+            }
+        }
+        return null;
+    }
+
     /// <summary>Reads one object from JSON text.</summary>
     /// <inheritdoc cref="Deserialize{T}(ReadOnlySpan{byte})"/>
     public static T Deserialize<T>(string json)
@@ -90,12 +124,13 @@ public static class KubernetesJson
     {
         if (ReferenceEquals(left, right))
             return true;
-        byte[] leftJson = SerializeToUtf8Bytes(left);
-        byte[] rightJson = SerializeToUtf8Bytes(right);
+        using JsonScratch scratch = JsonScratch.Take();
+        scratch.Write(left, right, out ReadOnlySpan<byte> leftJson, out ReadOnlySpan<byte> rightJson);
         // Only the order of map entries can differ between equal objects, and that leaves the length.
-        return leftJson.AsSpan().SequenceEqual(rightJson) || (leftJson.Length == rightJson.Length && JsonNode.DeepEquals(Tree(leftJson), Tree(rightJson)));
+        return leftJson.SequenceEqual(rightJson) || (leftJson.Length == rightJson.Length && JsonNode.DeepEquals(Tree(leftJson), Tree(rightJson)));
     }
 
-    private static JsonObject Tree(byte[] utf8Json) =>
-        JsonNode.Parse(utf8Json, nodeOptions: null, new JsonDocumentOptions { MaxDepth = YamlReader.MaxDepth })!.AsObject();
+    /// <summary>A JSON value as a tree; null for null.</summary>
+    internal static JsonNode? Tree(ReadOnlySpan<byte> utf8Json) =>
+        JsonNode.Parse(utf8Json, nodeOptions: null, new JsonDocumentOptions { MaxDepth = YamlReader.MaxDepth });
 }

@@ -18,11 +18,11 @@ public sealed class FuzzedPodModelTests
 
     /// <summary>
     /// Ephemeral containers come by another way and have what containers have; nodeName is what brought the pod here; what has the name of
-    /// something the API server vouches for is left alone wherever it is.
+    /// something the API server vouches for is left alone wherever it is; who manages which field is nothing to the agent.
     /// </summary>
     private static readonly string[] Never =
     [
-        "PodSpec.EphemeralContainers", "PodSpec.NodeName", "ObjectMeta.DeletionGracePeriodSeconds", "ObjectMeta.DeletionTimestamp", "ObjectMeta.Namespace", "ObjectMeta.Uid",
+        "PodSpec.EphemeralContainers", "PodSpec.NodeName", "ObjectMeta.DeletionGracePeriodSeconds", "ObjectMeta.DeletionTimestamp", "ObjectMeta.ManagedFields", "ObjectMeta.Namespace", "ObjectMeta.Uid",
         "OwnerReference.Uid", "TypedObjectReference.Namespace",
     ];
 

@@ -61,5 +61,27 @@ public sealed class RequestMetricsTests
         Holds($"rest_client_request_duration_seconds_count{{verb=\"POST\",host=\"{address.Authority}\"}} 1");
     }
 
+    [Fact]
+    public void Series_are_told_apart_by_all_their_labels_written_in_order_and_taken_out_one_by_one()
+    {
+        CounterFamily family = _registry.Counter("c", "h", "a", "b");
+        foreach (int i in Enumerable.Range(0, 50))
+        {
+            family.With($"{i % 7}", $"{i}").Increment(i);
+            Assert.Same(family.With($"{i % 7}", $"{i}"), family.With($"{i % 7}", $"{i}"));
+        }
+
+        Assert.NotSame(family.With("1", "8"), family.With("8", "1"));
+        family.Remove("8", "1");
+        family.Remove("2", "9");
+        family.Remove("none", "such");
+        string[] expected = [.. Enumerable.Range(0, 50).Where(i => i != 9)
+            .OrderBy(i => $"{i % 7}\u0001{i}", StringComparer.Ordinal).Select(i => $"c{{a=\"{i % 7}\",b=\"{i}\"}} {i}")];
+        Assert.Equal(expected, _registry.Write().Split('\n').Where(l => l.StartsWith("c{", StringComparison.Ordinal)));
+        Assert.Throws<ArgumentException>(() => family.With("1"));
+        family.Clear();
+        Assert.Equal("", _registry.Write());
+    }
+
     private void Holds(string line) => Assert.Contains(line, _registry.Write().Split('\n'));
 }

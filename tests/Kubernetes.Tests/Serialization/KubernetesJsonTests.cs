@@ -1,3 +1,4 @@
+using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using NodeAgent.Kubernetes.Objects;
@@ -42,6 +43,36 @@ public class KubernetesJsonTests
         Assert.Equal(["10.0.0.1", "fd00::1"], pod.Status.PodIPs.Select(i => i.Ip));
         Assert.Equal("kept", pod.UnknownFields!["futureTop"].GetString());
     }
+
+    [Theory]
+    [InlineData("""{"metadata":{"name":"n","managedFields":[{"manager":"m"}],"uid":"u"}}""", """[{"manager":"m"}]""")]
+    [InlineData("""{"metadata":{"managedFields":[],"uid":"u"}}""", null)]
+    [InlineData("""{"metadata":{"managedFields":null,"uid":"u"}}""", null)]
+    public void Of_the_managed_fields_the_text_is_kept_and_of_pods_only(string json, string? kept)
+    {
+        Pod pod = KubernetesJson.Deserialize<Pod>(json);
+        Assert.Equal(kept, pod.Metadata.ManagedFields is { } text ? Encoding.UTF8.GetString(text.Span) : null);
+        Service service = KubernetesJson.Deserialize<Service>(json);
+        Assert.Null(service.Metadata.ManagedFields);
+        Assert.Equal("u", service.Metadata.Uid);
+        Assert.Equal("u", pod.Metadata.Uid);
+    }
+
+    [Theory]
+    [InlineData("""{"kind":"Pod","metadata":{"name":"n","labels":{"resourceVersion":"no"},"resourceVersion":"12","uid":"u"},"spec":{broken""", "12")]
+    [InlineData("""{"spec":{"metadata":{"resourceVersion":"no"}},"metadata":{"name":"n"}}""", null)]
+    [InlineData("""{"metadata":null}""", null)]
+    [InlineData("{}", null)]
+    public void The_resource_version_is_found_without_reading_on(string json, string? version) =>
+        Assert.Equal(version, KubernetesJson.ResourceVersion(Encoding.UTF8.GetBytes(json)));
+
+    [Theory]
+    [InlineData("[]")]
+    [InlineData("")]
+    [InlineData("""{"metadata":[]}""")]
+    [InlineData("""{"metadata":{"resourceVersion":7}}""")]
+    public void What_is_no_object_has_no_resource_version(string json) =>
+        Assert.ThrowsAny<JsonException>(() => KubernetesJson.ResourceVersion(Encoding.UTF8.GetBytes(json)));
 
     [Fact]
     public void Lists_and_maps_are_never_null_whatever_the_json_says()
