@@ -45,6 +45,7 @@ internal sealed class FakeClient : IKubernetesClient
     public Func<TokenRequest, TokenRequest>? Tokens { get; set; }
     public Func<string, DeleteOptions?, Task>? Deletes { get; set; }
     public Task? Creates { get; set; }
+    public Func<Patch, IKubernetesObject>? Patches { get; set; }
 
     public static ApiException NotFound(string resource, string name)
         => new(new NodeAgent.Kubernetes.Objects.Status { Code = 404, Reason = "NotFound", Message = $"{resource} \"{name}\" not found" }, HttpStatusCode.NotFound, "GET");
@@ -85,7 +86,7 @@ internal sealed class FakeClient : IKubernetesClient
     public Task<T> UpdateAsync<T>(T value, string? subresource = null, CancellationToken cancellationToken = default)
         where T : class, IKubernetesResource<T> => throw new NotSupportedException();
     public Task<T> PatchAsync<T>(string? namespaceName, string name, Patch patch, string? subresource = null, CancellationToken cancellationToken = default)
-        where T : class, IKubernetesResource<T> => throw new NotSupportedException();
+        where T : class, IKubernetesResource<T> => Task.FromResult((T)(Patches ?? throw new NotSupportedException())(patch));
     public Task DeleteAsync<T>(string? namespaceName, string name, DeleteOptions? options = null, CancellationToken cancellationToken = default)
         where T : class, IKubernetesResource<T> => (Deletes ?? throw new NotSupportedException())(name, options);
     public Task<byte[]> RawAsync(HttpMethod method, string path, ReadOnlyMemory<byte> body = default, string? contentType = null, CancellationToken cancellationToken = default)

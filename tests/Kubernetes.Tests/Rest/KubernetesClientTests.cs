@@ -218,6 +218,22 @@ public sealed class KubernetesClientTests
     }
 
     [Fact]
+    public async Task Who_wants_the_version_only_gets_it_and_errors_as_ever()
+    {
+        await using ScriptedApiServer server = await ScriptedApiServer.StartAsync();
+        server.Answer = context => ScriptedApiServer.JsonAsync(context, Node);
+        using KubernetesClient client = server.Client();
+        Node node = new() { Metadata = new ObjectMeta { Name = "a" } };
+        Assert.Equal("7", await client.CreateForVersionAsync(node));
+        Assert.Equal("7", await client.PatchForVersionAsync<Node>(null, "a", Patch.StrategicMerge(new JsonObject()), "status"));
+        Assert.Equal(["POST /api/v1/nodes", "PATCH /api/v1/nodes/a/status"], server.Requests);
+        server.Answer = context => ScriptedApiServer.JsonAsync(context, """{"kind":"Status","status":"Failure","reason":"NotFound","code":404}""", 404);
+        Assert.True((await Assert.ThrowsAsync<ApiException>(() => client.CreateForVersionAsync(node))).IsNotFound);
+        server.Answer = context => ScriptedApiServer.JsonAsync(context, "no JSON");
+        await Assert.ThrowsAsync<ApiUnreachableException>(() => client.PatchForVersionAsync<Node>(null, "a", Patch.StrategicMerge(new JsonObject())));
+    }
+
+    [Fact]
     public async Task A_patch_carries_its_content_type_and_apply_its_manager()
     {
         await using ScriptedApiServer server = await ScriptedApiServer.StartAsync();
