@@ -15,7 +15,7 @@ public static class StrategicMergePatch
     public static JsonObject Create<T>(T original, T modified)
         where T : class, IKubernetesResource<T>
     {
-        using JsonScratch scratch = JsonScratch.Take();
+        using JsonScratch scratch = new();
         scratch.Write(original, modified, out ReadOnlySpan<byte> before, out ReadOnlySpan<byte> after);
         // Metadata, spec and status field by field: no kind declares these or their fields' names to be retained.
         (JsonObject old, JsonObject @new) = DifferentFields.Of(before, after, levels: 2);

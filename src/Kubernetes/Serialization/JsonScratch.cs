@@ -4,37 +4,22 @@ using System.Text.Json;
 
 namespace NodeAgent.Kubernetes.Serialization;
 
-/// <summary>
-/// Where a thread writes JSON that is wanted for a moment: writer and buffer are used again. Dispose gives it back; whoever asks
-/// before that gets one of its own.
-/// </summary>
-internal sealed class JsonScratch : IDisposable
+/// <summary>JSON that is wanted for a moment, in memory that is rented for it until Dispose.</summary>
+internal sealed class JsonScratch : IDisposable, IBufferWriter<byte>
 {
-    // What a large object left is not kept.
-    private const int LargestKept = 128 * 1024;
-
-    [ThreadStatic]
-    private static JsonScratch? _idle;
-
-    private readonly ArrayBufferWriter<byte> _buffer = new(4096);
     private readonly Utf8JsonWriter _writer;
+    private byte[] _buffer = ArrayPool<byte>.Shared.Rent(4096);
+    private int _written;
 
-    private JsonScratch() => _writer = new Utf8JsonWriter(_buffer, new JsonWriterOptions { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping });
-
-    internal static JsonScratch Take()
-    {
-        JsonScratch scratch = _idle ?? new JsonScratch();
-        _idle = null;
-        return scratch;
-    }
+    internal JsonScratch() => _writer = new Utf8JsonWriter(this, new JsonWriterOptions { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping });
 
     /// <summary>The object as UTF-8 JSON, until the next is written.</summary>
     internal ReadOnlySpan<byte> Write<T>(T value)
         where T : class, IJsonObject<T>
     {
-        _buffer.ResetWrittenCount();
+        _written = 0;
         Append(value);
-        return _buffer.WrittenSpan;
+        return _buffer.AsSpan(0, _written);
     }
 
     /// <summary>Both objects as UTF-8 JSON, until the next is written.</summary>
@@ -43,21 +28,49 @@ internal sealed class JsonScratch : IDisposable
     {
         int length = Write(left).Length;
         Append(right);
-        leftJson = _buffer.WrittenSpan[..length];
-        rightJson = _buffer.WrittenSpan[length..];
+        leftJson = _buffer.AsSpan(0, length);
+        rightJson = _buffer.AsSpan(length, _written - length);
     }
 
+    /// <inheritdoc/>
+    public void Advance(int count) => _written += count;
+
+    /// <inheritdoc/>
+    public Memory<byte> GetMemory(int sizeHint = 0)
+    {
+        Reserve(sizeHint);
+        return _buffer.AsMemory(_written);
+    }
+
+    /// <inheritdoc/>
+    public Span<byte> GetSpan(int sizeHint = 0)
+    {
+        Reserve(sizeHint);
+        return _buffer.AsSpan(_written);
+    }
+
+    /// <summary>Gives the memory back: what was written is not to be read any more.</summary>
     public void Dispose()
     {
-        if (_buffer.Capacity <= LargestKept)
-            _idle = this;
+        _writer.Dispose();
+        ArrayPool<byte>.Shared.Return(_buffer);
+        _buffer = [];
+    }
+
+    private void Reserve(int size)
+    {
+        if (_buffer.Length - _written >= Math.Max(size, 1))
+            return;
+        byte[] larger = ArrayPool<byte>.Shared.Rent(Math.Max(_buffer.Length * 2, _written + size));
+        _buffer.AsSpan(0, _written).CopyTo(larger);
+        ArrayPool<byte>.Shared.Return(_buffer);
+        _buffer = larger;
     }
 
     private void Append<T>(T value)
         where T : class, IJsonObject<T>
     {
         ArgumentNullException.ThrowIfNull(value);
-        // What a write that failed left behind goes too.
         _writer.Reset();
         value.Write(_writer);
         _writer.Flush();

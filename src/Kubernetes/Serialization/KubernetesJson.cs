@@ -19,7 +19,7 @@ public static class KubernetesJson
     public static byte[] SerializeToUtf8Bytes<T>(T value)
         where T : class, IJsonObject<T>
     {
-        using JsonScratch scratch = JsonScratch.Take();
+        using JsonScratch scratch = new();
         return scratch.Write(value).ToArray();
     }
 
@@ -36,7 +36,7 @@ public static class KubernetesJson
     public static string Serialize<T>(T value)
         where T : class, IJsonObject<T>
     {
-        using JsonScratch scratch = JsonScratch.Take();
+        using JsonScratch scratch = new();
         return Encoding.UTF8.GetString(scratch.Write(value));
     }
 
@@ -44,7 +44,7 @@ public static class KubernetesJson
     public static JsonObject SerializeToNode<T>(T value)
         where T : class, IJsonObject<T>
     {
-        using JsonScratch scratch = JsonScratch.Take();
+        using JsonScratch scratch = new();
         return Tree(scratch.Write(value))!.AsObject();
     }
 
@@ -124,7 +124,7 @@ public static class KubernetesJson
     {
         if (ReferenceEquals(left, right))
             return true;
-        using JsonScratch scratch = JsonScratch.Take();
+        using JsonScratch scratch = new();
         scratch.Write(left, right, out ReadOnlySpan<byte> leftJson, out ReadOnlySpan<byte> rightJson);
         // Only the order of map entries can differ between equal objects, and that leaves the length.
         return leftJson.SequenceEqual(rightJson) || (leftJson.Length == rightJson.Length && JsonNode.DeepEquals(Tree(leftJson), Tree(rightJson)));
