@@ -72,15 +72,12 @@ public sealed partial class AllocationManager(AllocationParts parts, Func<bool> 
     }
 
     /// <summary>The pod was admitted with these resources. What is on record already stays.</summary>
-    public void Admitted(Pod pod)
+    /// <returns>Ends when they are in the file, or when that failed and the log says so.</returns>
+    public Task AdmittedAsync(Pod pod)
     {
         ArgumentNullException.ThrowIfNull(pod);
-        if (parts.Allocated.Get(pod.Uid) is null)
-        {
-            parts.Allocated.Set(pod.Uid, PodResourceRecord.Of(pod));
-        }
-
         parts.Conditions.Backfill(pod);
+        return parts.Allocated.Get(pod.Uid) is null ? parts.Allocated.AddAsync(pod.Uid, PodResourceRecord.Of(pod)) : Task.CompletedTask;
     }
 
     /// <summary>Decides about the pod's newest resources where they differ from the allocated ones and that is still open.</summary>

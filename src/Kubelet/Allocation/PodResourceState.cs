@@ -7,7 +7,7 @@ namespace NodeAgent.Kubelet.Allocation;
 
 /// <summary>
 /// Resources by pod, kept in a file so that they survive the agent. What is set is visible at once; writes that come together share
-/// one. Source: pkg/kubelet/allocation/state/state_checkpoint.go.
+/// one, and in a burst what is new waits a moment for more of its kind. Source: pkg/kubelet/allocation/state/state_checkpoint.go.
 /// </summary>
 public sealed partial class PodResourceState
 {
@@ -16,24 +16,29 @@ public sealed partial class PodResourceState
     /// <summary>What was last carried out, below the root directory.</summary>
     public const string ActuatedFile = "actuated_pods_state";
 
+    private static readonly TimeSpan Gathering = TimeSpan.FromMilliseconds(100);
+
     private readonly Lock _lock = new();
     private readonly SemaphoreSlim _writing = new(1);
     private readonly Func<byte[], Task> _write;
     private readonly ILogger _logger;
     private readonly string _name;
+    private readonly TimeProvider? _time;
     private ImmutableDictionary<PodUid, PodResourceRecord> _records;
     private long _version;
     private long _saved;
+    private long? _savedAt;
 
-    private PodResourceState(string name, ImmutableDictionary<PodUid, PodResourceRecord> records, Func<byte[], Task> write, ILogger logger) =>
-        (_name, _records, _write, _logger) = (name, records, write, logger);
+    private PodResourceState(string name, ImmutableDictionary<PodUid, PodResourceRecord> records, Func<byte[], Task> write, ILogger logger, TimeProvider? time) =>
+        (_name, _records, _write, _logger, _time) = (name, records, write, logger, time);
 
     /// <summary>Begins with what the file holds.</summary>
     /// <param name="name">For log lines.</param>
     /// <param name="content">The file; null where there is none. One that cannot be read counts as none, and the log says so.</param>
     /// <param name="write">Replaces the file as a whole.</param>
     /// <param name="logger">Log.</param>
-    public static PodResourceState Load(string name, byte[]? content, Func<byte[], Task> write, ILogger logger)
+    /// <param name="time">Clock; null: nothing waits for more.</param>
+    public static PodResourceState Load(string name, byte[]? content, Func<byte[], Task> write, ILogger logger, TimeProvider? time = null)
     {
         ImmutableDictionary<PodUid, PodResourceRecord> records = ImmutableDictionary<PodUid, PodResourceRecord>.Empty;
         try
@@ -45,7 +50,7 @@ public sealed partial class PodResourceState
             LogUnreadable(logger, name, e.Message);
         }
 
-        return new PodResourceState(name, records, write, logger);
+        return new PodResourceState(name, records, write, logger, time);
     }
 
     /// <summary>A pod's record, or null.</summary>
@@ -65,21 +70,18 @@ public sealed partial class PodResourceState
     public Task SetAsync(PodUid uid, PodResourceRecord record)
     {
         Change(records => records.SetItem(uid, record));
-        return SaveAsync();
+        return SaveAsync(gathers: false);
     }
 
-    /// <summary>Sets a pod's record; the file follows soon.</summary>
-    public void Set(PodUid uid, PodResourceRecord record)
-    {
-        if (Change(records => records.SetItem(uid, record)))
-        {
-            _ = SaveSoonAsync();
-        }
-    }
+    /// <summary>Sets the record of a pod that has none; what is on record stays.</summary>
+    /// <returns>Ends when it is in the file, or when that failed and the log says so.</returns>
+    public Task AddAsync(PodUid uid, PodResourceRecord record) =>
+        Change(records => records.ContainsKey(uid) ? records : records.Add(uid, record)) ? SaveSoonAsync(gathers: true) : Task.CompletedTask;
 
     /// <summary>Sets one container's resources; the file follows soon.</summary>
     public void Set(PodUid uid, string container, ResourceRequirements resources)
     {
+        bool isNew = Get(uid, container) is null;
         if (Change(records =>
         {
             PodResourceRecord known = records.GetValueOrDefault(uid, PodResourceRecord.Empty);
@@ -87,20 +89,21 @@ public sealed partial class PodResourceState
                 ? records : records.SetItem(uid, known with { Containers = known.Containers.SetItem(container, resources) });
         }))
         {
-            _ = SaveSoonAsync();
+            _ = SaveSoonAsync(gathers: isNew);
         }
     }
 
     /// <summary>Sets what a pod has as a whole; the file follows soon.</summary>
     public void SetPodLevel(PodUid uid, ResourceRequirements resources)
     {
+        bool isNew = Get(uid)?.PodLevel is null;
         if (Change(records =>
         {
             PodResourceRecord known = records.GetValueOrDefault(uid, PodResourceRecord.Empty);
             return known.PodLevel is { } before && SameResources.Of(before, resources) ? records : records.SetItem(uid, known with { PodLevel = resources });
         }))
         {
-            _ = SaveSoonAsync();
+            _ = SaveSoonAsync(gathers: isNew);
         }
     }
 
@@ -134,12 +137,20 @@ public sealed partial class PodResourceState
         }
     }
 
-    private async Task SaveAsync()
+    // What replaces a record is written at once: a crash must not bring the old one back. What is new is only recorded once more.
+    private async Task SaveAsync(bool gathers)
     {
         long wanted;
+        TimeSpan wait;
         lock (_lock)
         {
             wanted = _version;
+            wait = gathers && _savedAt is { } at ? Gathering - _time!.GetElapsedTime(at) : TimeSpan.Zero;
+        }
+
+        if (wait > TimeSpan.Zero)
+        {
+            await Task.Delay(wait, _time!);
         }
 
         await _writing.WaitAsync();
@@ -155,7 +166,10 @@ public sealed partial class PodResourceState
             if (_saved < wanted)
             {
                 await _write(ResourceStateFile.Format(records));
-                _saved = version;
+                lock (_lock)
+                {
+                    (_saved, _savedAt) = (version, _time?.GetTimestamp());
+                }
             }
         }
         finally
@@ -164,11 +178,11 @@ public sealed partial class PodResourceState
         }
     }
 
-    private async Task SaveSoonAsync()
+    private async Task SaveSoonAsync(bool gathers)
     {
         try
         {
-            await SaveAsync();
+            await SaveAsync(gathers);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or ObjectDisposedException)
         {

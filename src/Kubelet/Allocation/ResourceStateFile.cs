@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Collections.Immutable;
+using System.Runtime.CompilerServices;
 using System.Text;
 using System.Text.Json;
 using NodeAgent.Kubelet.Pods;
@@ -14,11 +15,14 @@ namespace NodeAgent.Kubelet.Allocation;
 /// </summary>
 internal static class ResourceStateFile
 {
+    // The file is written for every pod that comes; a pod's part of it is made once.
+    private static readonly ConditionalWeakTable<PodResourceRecord, byte[]> Parts = [];
+
     /// <summary>The file's bytes.</summary>
     public static byte[] Format(IReadOnlyDictionary<PodUid, PodResourceRecord> records)
     {
-        string data = Data(records);
-        var buffer = new ArrayBufferWriter<byte>();
+        ReadOnlySpan<byte> data = Data(records).WrittenSpan;
+        var buffer = new ArrayBufferWriter<byte>(2 * data.Length + 64);
         using (var writer = new Utf8JsonWriter(buffer))
         {
             writer.WriteStartObject();
@@ -55,10 +59,13 @@ internal static class ResourceStateFile
     }
 
     /// <summary>FNV-1a 32 over Go's dump of the string.</summary>
-    public static uint Checksum(string data)
+    public static uint Checksum(string data) => Checksum(Encoding.UTF8.GetBytes(data));
+
+    private static uint Checksum(ReadOnlySpan<byte> data) => Hash(Hash(2166136261, "(string)"u8), data);
+
+    private static uint Hash(uint hash, ReadOnlySpan<byte> data)
     {
-        uint hash = 2166136261;
-        foreach (byte b in Encoding.UTF8.GetBytes("(string)" + data))
+        foreach (byte b in data)
         {
             hash = (hash ^ b) * 16777619;
         }
@@ -66,9 +73,9 @@ internal static class ResourceStateFile
         return hash;
     }
 
-    private static string Data(IReadOnlyDictionary<PodUid, PodResourceRecord> records)
+    private static ArrayBufferWriter<byte> Data(IReadOnlyDictionary<PodUid, PodResourceRecord> records)
     {
-        var buffer = new ArrayBufferWriter<byte>();
+        var buffer = new ArrayBufferWriter<byte>(1024);
         using (var writer = new Utf8JsonWriter(buffer))
         {
             writer.WriteStartObject();
@@ -77,18 +84,8 @@ internal static class ResourceStateFile
                 writer.WriteStartObject("entries");
                 foreach ((PodUid uid, PodResourceRecord record) in records.OrderBy(r => r.Key.Value, StringComparer.Ordinal))
                 {
-                    writer.WriteStartObject(uid.Value);
-                    writer.WriteStartObject("ContainerResources");
-                    foreach ((string name, ResourceRequirements resources) in record.Containers.OrderBy(c => c.Key, StringComparer.Ordinal))
-                    {
-                        writer.WritePropertyName(name);
-                        writer.WriteRawValue(KubernetesJson.Serialize(resources));
-                    }
-
-                    writer.WriteEndObject();
-                    writer.WritePropertyName("PodLevelResources");
-                    writer.WriteRawValue(record.PodLevel is { } pod ? KubernetesJson.Serialize(pod) : "null");
-                    writer.WriteEndObject();
+                    writer.WritePropertyName(uid.Value);
+                    writer.WriteRawValue(Parts.GetValue(record, Part), skipInputValidation: true);
                 }
 
                 writer.WriteEndObject();
@@ -97,7 +94,29 @@ internal static class ResourceStateFile
             writer.WriteEndObject();
         }
 
-        return Encoding.UTF8.GetString(buffer.WrittenSpan);
+        return buffer;
+    }
+
+    private static byte[] Part(PodResourceRecord record)
+    {
+        var buffer = new ArrayBufferWriter<byte>();
+        using (var writer = new Utf8JsonWriter(buffer))
+        {
+            writer.WriteStartObject();
+            writer.WriteStartObject("ContainerResources");
+            foreach ((string name, ResourceRequirements resources) in record.Containers.OrderBy(c => c.Key, StringComparer.Ordinal))
+            {
+                writer.WritePropertyName(name);
+                writer.WriteRawValue(KubernetesJson.SerializeToUtf8Bytes(resources), skipInputValidation: true);
+            }
+
+            writer.WriteEndObject();
+            writer.WritePropertyName("PodLevelResources");
+            writer.WriteRawValue(record.PodLevel is { } pod ? KubernetesJson.SerializeToUtf8Bytes(pod) : "null"u8, skipInputValidation: true);
+            writer.WriteEndObject();
+        }
+
+        return buffer.WrittenSpan.ToArray();
     }
 
     private static PodResourceRecord Record(JsonElement e) => new(

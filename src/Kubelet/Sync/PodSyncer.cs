@@ -96,7 +96,7 @@ public sealed partial class PodSyncer(PodSyncParts parts, PodSyncSurroundings no
             }
 
             memory.Admitted = true;
-            parts.Resizing?.Allocations.Admitted(pod);
+            memory.Allocated = parts.Resizing?.Allocations.AdmittedAsync(pod) ?? Task.CompletedTask;
         }
 
         if (parts.Resizing is { } resizing)
@@ -176,6 +176,7 @@ public sealed partial class PodSyncer(PodSyncParts parts, PodSyncSurroundings no
             return new PodPassResult(PodPassOutcome.Again, Jitter(VolumeRetry * Math.Pow(2, Math.Min(memory.VolumeFailures++, 5))));
         }
 
+        await memory.Allocated.WaitAsync(cancellationToken);
         StartGate.Ticket? turn = observed.AnythingRunning || pod.IsCritical ? null : await node.Starts.EnterAsync(cancellationToken);
         using (turn)
         {
@@ -495,6 +496,9 @@ public sealed partial class PodSyncer(PodSyncParts parts, PodSyncSurroundings no
     private sealed class PodMemory
     {
         public bool Admitted { get; set; }
+        /// <summary>Ends when what was allocated at admission is in the file: nothing is started before.</summary>
+        public Task Allocated { get; set; } = Task.CompletedTask;
+
         public bool Looked { get; set; }
         public bool Touched { get; set; }
         public bool Succeeded { get; set; }

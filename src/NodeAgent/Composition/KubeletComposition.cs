@@ -483,7 +483,7 @@ internal sealed partial class KubeletComposition : IAsyncDisposable
         string path = Path.Combine(_settings.Paths.Root, name);
         const int mode = 0x180; // 0600
         return PodResourceState.Load(
-            name, File.Exists(path) ? File.ReadAllBytes(path) : null, content => blocking.RunAsync(path, () => AtomicFile.Write(path, content, mode), CancellationToken.None), _logger);
+            name, File.Exists(path) ? File.ReadAllBytes(path) : null, content => blocking.RunAsync(path, () => AtomicFile.Write(path, content, mode), CancellationToken.None), _logger, _time);
     }
 
     private KubernetesClient? Client(KubernetesClientOptions options, RequestMetrics metrics)

@@ -55,7 +55,7 @@ public sealed class AllocationManagerTests
     public async Task A_resize_that_fits_is_allocated_and_in_progress()
     {
         AllocationManager manager = Manager();
-        manager.Admitted(Put("web", "100m"));
+        await manager.AdmittedAsync(Put("web", "100m"));
         Pod resized = Put("web", "500m", generation: 2);
         Assert.Equal("100m", Cpu(manager, resized));
         await manager.ConsiderAsync(resized, default);
@@ -70,8 +70,8 @@ public sealed class AllocationManagerTests
     public async Task A_resize_without_room_waits_says_so_once_and_is_done_when_there_is()
     {
         AllocationManager manager = Manager();
-        manager.Admitted(Put("other", "1500m"));
-        manager.Admitted(Put("web", "100m"));
+        await manager.AdmittedAsync(Put("other", "1500m"));
+        await manager.AdmittedAsync(Put("web", "100m"));
         Pod resized = Put("web", "1", generation: 2);
         await manager.ConsiderAsync(resized, default);
         await manager.ConsiderAsync(resized, default);
@@ -96,7 +96,7 @@ public sealed class AllocationManagerTests
     public async Task A_resize_taken_back_while_it_waits_leaves_no_condition()
     {
         AllocationManager manager = Manager();
-        manager.Admitted(Put("web", "100m"));
+        await manager.AdmittedAsync(Put("web", "100m"));
         await manager.ConsiderAsync(Put("web", "9", generation: 2), default);
         Assert.NotEmpty(_conditions.Of(new PodUid("uid-web")));
         await manager.ConsiderAsync(Put("web", "100m", generation: 3), default);
@@ -107,7 +107,7 @@ public sealed class AllocationManagerTests
     public async Task A_resize_that_can_never_be_is_looked_at_once_for_each_generation()
     {
         AllocationManager manager = Manager(ResizeOptions.None with { CpuManagerPolicy = "static" });
-        manager.Admitted(Put("web", "100m", guaranteed: true));
+        await manager.AdmittedAsync(Put("web", "100m", guaranteed: true));
         Pod resized = Put("web", "200m", generation: 2, guaranteed: true);
         await manager.ConsiderAsync(resized, default);
         await manager.ConsiderAsync(resized, default);
@@ -124,7 +124,7 @@ public sealed class AllocationManagerTests
         _ready = false;
         foreach (string name in (string[])["low", "high", "less"])
         {
-            manager.Admitted(Put(name, "500m"));
+            await manager.AdmittedAsync(Put(name, "500m"));
         }
 
         await manager.ConsiderAsync(Put("low", "600m", 2), default);
@@ -139,11 +139,11 @@ public sealed class AllocationManagerTests
     public async Task What_was_allocated_in_an_earlier_life_stays_until_it_is_decided_anew()
     {
         Pod before = Put("web", "100m");
-        Manager().Admitted(before);
+        await Manager().AdmittedAsync(before);
         AllocationManager manager = Manager();
         Pod now = Put("web", "300m", generation: 2);
         Assert.Equal("100m", Cpu(manager, now));
-        manager.Admitted(manager.Allocated(now));
+        await manager.AdmittedAsync(manager.Allocated(now));
         await manager.ConsiderAsync(now, default);
         Assert.Equal("300m", Cpu(manager, now));
     }

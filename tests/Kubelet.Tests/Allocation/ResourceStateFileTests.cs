@@ -1,9 +1,11 @@
 using System.Collections.Immutable;
 using System.Text;
+using System.Text.Json;
 using Microsoft.Extensions.Logging.Abstractions;
 using NodeAgent.Kubelet.Allocation;
 using NodeAgent.Kubelet.Pods;
 using NodeAgent.Kubernetes.Objects;
+using NodeAgent.Testing;
 
 namespace NodeAgent.Kubelet.Tests.Allocation;
 
@@ -27,6 +29,59 @@ public sealed class ResourceStateFileTests
         const string data = """{"entries":{"uid-web":{"ContainerResources":{"main":{"requests":{"cpu":"100m"}}},"PodLevelResources":null}}}""";
         string escaped = data.Replace("\"", "\\u0022", StringComparison.Ordinal);
         Assert.Equal($$"""{"data":"{{escaped}}","checksum":{{ResourceStateFile.Checksum(data)}}}""", text);
+    }
+
+    [Fact]
+    public void Pods_and_containers_are_in_order_and_a_changed_record_is_formatted_anew()
+    {
+        PodResourceRecord web = One("100m")[Uid];
+        ImmutableDictionary<PodUid, PodResourceRecord> records = One("1")
+            .SetItem(Uid, web with { PodLevel = Cpu("2"), Containers = web.Containers.Add("B", ResourceRequirements.Empty) }).Add(new PodUid("a+\"b"), web);
+        const string one = """{"main":{"requests":{"cpu":"100m"}}}""";
+        for (int i = 0; i < 2; i++)
+        {
+            using JsonDocument file = JsonDocument.Parse(ResourceStateFile.Format(records));
+            string data = file.RootElement.GetProperty("data").GetString()!;
+            Assert.Equal(
+                """{"entries":{"a\u002B\u0022b":{"ContainerResources":""" + one + ""","PodLevelResources":null},"uid-web":{"ContainerResources":{"B":{},"""
+                    + one[1..] + ""","PodLevelResources":{"requests":{"cpu":"2"}}}}}""", data);
+            Assert.Equal(ResourceStateFile.Checksum(data), file.RootElement.GetProperty("checksum").GetUInt32());
+        }
+
+        Assert.Contains("300m", Encoding.UTF8.GetString(ResourceStateFile.Format(records.SetItem(Uid, web with { PodLevel = Cpu("300m") }))), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task In_a_burst_what_is_new_is_gathered_and_what_replaces_is_written_at_once()
+    {
+        var time = new FakeTimeProvider();
+        var writes = new List<byte[]>();
+        PodResourceState state = PodResourceState.Load("state", null, content =>
+        {
+            writes.Add(content);
+            return Task.CompletedTask;
+        }, NullLogger.Instance, time);
+        await state.AddAsync(Uid, One("1")[Uid]);
+        Assert.Single(writes);
+        Task[] more = [.. Enumerable.Range(0, 50).Select(i => state.AddAsync(new PodUid($"uid-{i}"), One("1")[Uid]))];
+        state.Set(Uid, "other", Cpu("1"));
+        await state.AddAsync(Uid, One("5")[Uid]);
+        state.Set(Uid, "other", Cpu("1000m"));
+        Assert.Single(writes);
+        Assert.DoesNotContain(more, t => t.IsCompleted);
+        time.Advance(TimeSpan.FromMilliseconds(100));
+        await Task.WhenAll(more);
+        Assert.Equal(2, writes.Count);
+        Assert.Equal(51, ResourceStateFile.Parse(writes[^1]).Count);
+
+        Task late = state.AddAsync(new PodUid("late"), One("1")[Uid]);
+        state.Set(Uid, "main", Cpu("2"));
+        Assert.Equal(3, writes.Count);
+        PodResourceRecord read = ResourceStateFile.Parse(writes[^1])[Uid];
+        Assert.Equal((Quantity.Parse("2"), Quantity.Parse("1")), (read.Containers["main"].Requests["cpu"], read.Containers["other"].Requests["cpu"]));
+        time.Advance(TimeSpan.FromMilliseconds(100));
+        await late;
+        Assert.Equal(3, writes.Count);
     }
 
     [Fact]
