@@ -1,17 +1,21 @@
 using System.Security.Cryptography;
 using System.Text;
+using NodeAgent.Linux.Files;
 
 namespace NodeAgent.Kubelet.Images;
 
 /// <summary>
 /// The files under image_manager: an intent while an image is pulled, a record once it was. Shared with the Go kubelet across a swap.
-/// Source: pkg/kubelet/images/pullmanager/fs_pullrecords.go.
+/// While the agent runs nobody else writes there; what is known to be there is kept in memory. Callers take turns.
+/// Source: pkg/kubelet/images/pullmanager/fs_pullrecords.go, mem_pullrecords.go.
 /// </summary>
 internal sealed class PullRecordFolder
 {
     private const string Prefix = "sha256-";
     private const string Temporary = ".tmp";
     private const UnixFileMode OwnerOnly = UnixFileMode.UserRead | UnixFileMode.UserWrite;
+    private const int Kept = 256;
+    private readonly Dictionary<string, PulledRecord> _known = [];
     private readonly string _pulling;
     private readonly string _pulled;
 
@@ -35,26 +39,54 @@ internal sealed class PullRecordFolder
 
     /// <summary>Null where there is none.</summary>
     /// <exception cref="FormatException">There is a file, and it is none.</exception>
-    public PulledRecord? Get(string imageRef) => Read(_pulled, imageRef) is { } content && PullRecordFormat.Pulled(content) is var r && r.ImageRef == imageRef ? r : null;
+    public PulledRecord? Get(string imageRef)
+    {
+        if (_known.TryGetValue(imageRef, out PulledRecord? known))
+        {
+            return known;
+        }
 
-    public void Write(PulledRecord record) => Write(_pulled, record.ImageRef, PullRecordFormat.Pulled(record));
+        if (Read(_pulled, imageRef) is not { } content || PullRecordFormat.Pulled(content) is var record && record.ImageRef != imageRef)
+        {
+            return null;
+        }
 
-    public void Remove(PulledRecord record) => File.Delete(NameOf(_pulled, record.ImageRef));
+        Keep(record);
+        return record;
+    }
+
+    public void Write(PulledRecord record)
+    {
+        _known.Remove(record.ImageRef);
+        Write(_pulled, record.ImageRef, PullRecordFormat.Pulled(record));
+        Keep(record);
+    }
+
+    public void Remove(PulledRecord record)
+    {
+        _known.Remove(record.ImageRef);
+        File.Delete(NameOf(_pulled, record.ImageRef));
+    }
 
     public IEnumerable<PulledRecord> Records() => All(_pulled, c => PullRecordFormat.Pulled(c));
+
+    private void Keep(PulledRecord record)
+    {
+        if (_known.Count >= Kept)
+        {
+            _known.Clear();
+        }
+
+        _known[record.ImageRef] = record;
+    }
 
     private static string NameOf(string folder, string key) => Path.Combine(folder, Prefix + Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(key))));
 
     private static byte[]? Read(string folder, string key)
     {
-        try
-        {
-            return File.ReadAllBytes(NameOf(folder, key));
-        }
-        catch (FileNotFoundException)
-        {
-            return null;
-        }
+        string path = NameOf(folder, key);
+        // Mostly there is none: asked first, for an exception costs more.
+        return FileAt.Status(path, followLinks: true) is null ? null : File.ReadAllBytes(path);
     }
 
     private static void Write(string folder, string key, byte[] content)

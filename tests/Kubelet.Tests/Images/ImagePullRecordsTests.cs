@@ -111,12 +111,30 @@ public sealed class ImagePullRecordsTests : IDisposable
     [Fact]
     public async Task A_broken_record_asks_for_a_pull_and_is_replaced_by_it()
     {
-        ImagePullRecords records = Records();
-        records.Pulled("app:1", "sha256:1", null);
+        Records().Pulled("app:1", "sha256:1", null);
         File.WriteAllText(Assert.Single(Directory.GetFiles(Pulled)), "{ half");
+        ImagePullRecords records = Records();
         Assert.True(await MustPullAsync(records, "app:1", "sha256:1"));
         records.Pulled("app:1", "sha256:1", null);
         Assert.False(await MustPullAsync(records, "app:1", "sha256:1"));
+    }
+
+    [Fact]
+    public async Task A_record_is_read_once_and_what_is_written_or_removed_since_counts()
+    {
+        Records().Pulled("app:1", "sha256:1", Of("pull"));
+        ImagePullRecords records = Records();
+        Assert.True(await MustPullAsync(records, "app:1", "sha256:1"));
+        File.Delete(Assert.Single(Directory.GetFiles(Pulled)));
+        Assert.True(await MustPullAsync(records, "app:1", "sha256:1"), "from memory");
+        records.Pulled("app:1", "sha256:1", null);
+        Assert.False(await MustPullAsync(records, "app:1", "sha256:1"));
+        Assert.Contains("nodePodsAccessible", File.ReadAllText(Assert.Single(Directory.GetFiles(Pulled))), StringComparison.Ordinal);
+        _time.Advance(TimeSpan.FromMinutes(1));
+        records.Prune([], _time.GetUtcNow());
+        Assert.Empty(Directory.GetFiles(Pulled));
+        records.Pulled("app:1", "sha256:1", Of("pull"));
+        Assert.True(await MustPullAsync(records, "app:1", "sha256:1"), "nothing of the removed record is left");
     }
 
     [Fact]
