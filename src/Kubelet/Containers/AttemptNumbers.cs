@@ -25,9 +25,9 @@ internal sealed class AttemptNumbers
     /// <param name="name">The container.</param>
     /// <param name="last">Its newest attempt; null where the runtime has none.</param>
     /// <param name="told">The status that was told last; null where none was.</param>
-    /// <param name="logs">Where the logs of its attempts are.</param>
+    /// <param name="logs">The folder of its attempts' logs, if it is there.</param>
     /// <exception cref="IOException">The logs cannot be listed.</exception>
-    public int OfContainer(PodUid pod, string name, RuntimeContainerStatus? last, PodStatus? told, DirectoryInfo logs)
+    public int OfContainer(PodUid pod, string name, RuntimeContainerStatus? last, PodStatus? told, string logs)
     {
         int unknown = (int)After(pod, name);
         if (last is not null)
@@ -37,9 +37,9 @@ internal sealed class AttemptNumbers
         }
 
         int fromLogs = -1;
-        foreach (FileInfo file in logs.EnumerateFiles("*.log*"))
+        foreach (string file in Directory.Exists(logs) ? Directory.EnumerateFiles(logs, "*.log*") : [])
         {
-            fromLogs = int.TryParse(file.Name.Split('.')[0], out int n) && n > fromLogs ? n : fromLogs;
+            fromLogs = int.TryParse(Path.GetFileName(file).Split('.')[0], out int n) && n > fromLogs ? n : fromLogs;
         }
 
         return Math.Max(Math.Max(fromLogs + 1, unknown), Told(told, name));

@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using System.Globalization;
 using System.Security.Cryptography;
+using Microsoft.Win32.SafeHandles;
 using NodeAgent.Cri.V1;
 using NodeAgent.Kubelet.Images;
 using NodeAgent.Kubelet.Pods;
@@ -245,11 +246,8 @@ internal sealed class ContainerConfigBuilder(
         string folder = paths.PodContainer(uid, container);
         Directory.CreateDirectory(folder, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute | UnixFileMode.GroupRead | UnixFileMode.GroupExecute);
         string file = Path.Combine(folder, RandomNumberGenerator.GetHexString(8, lowercase: true));
-        using (File.Create(file))
-        {
-        }
-
-        File.SetUnixFileMode(file, (UnixFileMode)Convert.ToInt32("666", 8));
+        using SafeFileHandle made = File.OpenHandle(file, FileMode.CreateNew, FileAccess.Write, FileShare.ReadWrite | FileShare.Delete);
+        File.SetUnixFileMode(made, (UnixFileMode)Convert.ToInt32("666", 8));
         return file;
     }
 }

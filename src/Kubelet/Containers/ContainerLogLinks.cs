@@ -25,20 +25,28 @@ internal static class ContainerLogLinks
             return;
         }
 
-        Directory.CreateDirectory(folder);
         string link = Path.Combine(folder, name);
-        var there = new FileInfo(link);
-        if (there.LinkTarget == log)
+        try
         {
-            return;
+            File.CreateSymbolicLink(link, log);
         }
-
-        if (there.LinkTarget is not null)
+        catch (IOException)
         {
-            File.Delete(link);
-        }
+            // The folder is not there, or the name is taken.
+            Directory.CreateDirectory(folder);
+            var there = new FileInfo(link);
+            if (there.LinkTarget == log)
+            {
+                return;
+            }
 
-        File.CreateSymbolicLink(link, log);
+            if (there.LinkTarget is not null)
+            {
+                File.Delete(link);
+            }
+
+            File.CreateSymbolicLink(link, log);
+        }
     }
 
     /// <summary>Removes the link of a container, if it is there.</summary>

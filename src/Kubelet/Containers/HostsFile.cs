@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.Text;
+using Microsoft.Win32.SafeHandles;
 using NodeAgent.Kubernetes.Objects;
 
 namespace NodeAgent.Kubelet.Containers;
@@ -16,13 +17,10 @@ internal static class HostsFile
     {
         byte[] content = Encoding.UTF8.GetBytes(text);
         // No lock is asked for: a container may hold one on the file.
-        using (var file = new FileStream(path, FileMode.OpenOrCreate, FileAccess.Write, FileShare.ReadWrite | FileShare.Delete, bufferSize: 0))
-        {
-            file.SetLength(0);
-            file.Write(content);
-        }
-
-        File.SetUnixFileMode(path, Mode);
+        using SafeFileHandle file = File.OpenHandle(path, FileMode.OpenOrCreate, FileAccess.Write, FileShare.ReadWrite | FileShare.Delete);
+        RandomAccess.SetLength(file, 0);
+        RandomAccess.Write(file, content, 0);
+        File.SetUnixFileMode(file, Mode);
     }
 
     /// <summary>The text. Pure.</summary>

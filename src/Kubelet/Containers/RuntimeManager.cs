@@ -302,8 +302,10 @@ public sealed partial class RuntimeManager : IPodRuntime, IDisposable
         {
             int restarts = await FilesAsync(pod.Uid, () =>
             {
-                DirectoryInfo logs = Directory.CreateDirectory(Path.Combine(config.LogDirectory, name));
-                return _attempts.OfContainer(pod.Uid, name, last, request.LastPodStatus, logs);
+                string logs = Path.Combine(config.LogDirectory, name);
+                int attempt = _attempts.OfContainer(pod.Uid, name, last, request.LastPodStatus, logs);
+                Directory.CreateDirectory(logs);
+                return attempt;
             }, cancellationToken);
             string? targetId = target is null ? null : request.Status.Find(target)?.Id.Id;
             NodeRuntimeHandlerFeatures? handler = c.VolumeMounts.Any(RecursiveReadOnly.IsAsked) ? await HandlerAsync(pod, cancellationToken) : null;

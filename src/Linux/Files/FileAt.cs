@@ -139,8 +139,12 @@ public static unsafe class FileAt
             }
         }
 
-        using SafeFileHandle made = Open(folder, name, OpenFlags.Directory | OpenFlags.NoFollow, ResolveFlags.Beneath | ResolveFlags.NoSymlinks);
-        SetMode(made, mode);
+        if (Status(folder, name)?.Mode != mode)
+        {
+            using SafeFileHandle made = Open(folder, name, OpenFlags.Directory | OpenFlags.NoFollow, ResolveFlags.Beneath | ResolveFlags.NoSymlinks);
+            SetModeOfOpened(made, mode);
+        }
+
         return true;
     }
 
@@ -214,6 +218,15 @@ public static unsafe class FileAt
         }
     }
 
+    // Not for O_PATH.
+    private static void SetModeOfOpened(SafeFileHandle file, int mode)
+    {
+        if (Libc.fchmod(file, (uint)mode & 0xFFF) != 0)
+        {
+            throw Failed("fchmod", "an open file");
+        }
+    }
+
     /// <summary>Makes a new file below a folder and writes it whole. Mode and owner are set before the content is there.</summary>
     public static void WriteNew(SafeFileHandle folder, string path, ReadOnlySpan<byte> content, int mode, uint? uid, bool flush)
     {
@@ -238,7 +251,7 @@ public static unsafe class FileAt
             SetOwner(file, uid, null);
         }
 
-        SetMode(file, mode);
+        SetModeOfOpened(file, mode);
         if (flush)
         {
             Flush(file, path);
