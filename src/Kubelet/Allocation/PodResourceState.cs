@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Runtime.CompilerServices;
 using Microsoft.Extensions.Logging;
 using NodeAgent.Kubelet.Pods;
 using NodeAgent.Kubernetes.Objects;
@@ -24,6 +25,7 @@ public sealed partial class PodResourceState
     private readonly ILogger _logger;
     private readonly string _name;
     private readonly TimeProvider? _time;
+    private readonly ConditionalWeakTable<PodResourceRecord, byte[]> _parts = [];
     private ImmutableDictionary<PodUid, PodResourceRecord> _records;
     private long _version;
     private long _saved;
@@ -165,7 +167,7 @@ public sealed partial class PodResourceState
 
             if (_saved < wanted)
             {
-                await _write(ResourceStateFile.Format(records));
+                await _write(ResourceStateFile.Format(records, _parts));
                 lock (_lock)
                 {
                     (_saved, _savedAt) = (version, _time?.GetTimestamp());

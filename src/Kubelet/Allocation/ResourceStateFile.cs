@@ -15,13 +15,12 @@ namespace NodeAgent.Kubelet.Allocation;
 /// </summary>
 internal static class ResourceStateFile
 {
-    // The file is written for every pod that comes; a pod's part of it is made once.
-    private static readonly ConditionalWeakTable<PodResourceRecord, byte[]> Parts = [];
-
     /// <summary>The file's bytes.</summary>
-    public static byte[] Format(IReadOnlyDictionary<PodUid, PodResourceRecord> records)
+    /// <param name="records">What goes into it.</param>
+    /// <param name="parts">Each record's part of the file, kept by who writes it again and again; null: none is kept.</param>
+    public static byte[] Format(IReadOnlyDictionary<PodUid, PodResourceRecord> records, ConditionalWeakTable<PodResourceRecord, byte[]>? parts = null)
     {
-        ReadOnlySpan<byte> data = Data(records).WrittenSpan;
+        ReadOnlySpan<byte> data = Data(records, parts ?? []).WrittenSpan;
         var buffer = new ArrayBufferWriter<byte>(2 * data.Length + 64);
         using (var writer = new Utf8JsonWriter(buffer))
         {
@@ -73,7 +72,7 @@ internal static class ResourceStateFile
         return hash;
     }
 
-    private static ArrayBufferWriter<byte> Data(IReadOnlyDictionary<PodUid, PodResourceRecord> records)
+    private static ArrayBufferWriter<byte> Data(IReadOnlyDictionary<PodUid, PodResourceRecord> records, ConditionalWeakTable<PodResourceRecord, byte[]> parts)
     {
         var buffer = new ArrayBufferWriter<byte>(1024);
         using (var writer = new Utf8JsonWriter(buffer))
@@ -85,7 +84,7 @@ internal static class ResourceStateFile
                 foreach ((PodUid uid, PodResourceRecord record) in records.OrderBy(r => r.Key.Value, StringComparer.Ordinal))
                 {
                     writer.WritePropertyName(uid.Value);
-                    writer.WriteRawValue(Parts.GetValue(record, Part), skipInputValidation: true);
+                    writer.WriteRawValue(parts.GetValue(record, Part), skipInputValidation: true);
                 }
 
                 writer.WriteEndObject();

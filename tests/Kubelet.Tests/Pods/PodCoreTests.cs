@@ -14,7 +14,7 @@ public sealed class PodCoreTests
     private static bool NothingLeft(PodCore core) => NothingLeftButLogs(core)
         && (!Directory.Exists(core.Paths.PodLogs) || Directory.GetDirectories(core.Paths.PodLogs).Length == 0);
 
-    /// <summary>As <see cref="NothingLeft"/>, where the folder of the logs is left to the container garbage collector.</summary>
+    /// <summary>As <see cref="NothingLeft"/>, where a killed agent may have left the folder of the logs to the container garbage collector.</summary>
     private static bool NothingLeftButLogs(PodCore core) => core.Fake.Containers.IsEmpty && core.Fake.Sandboxes.IsEmpty
         && (!Directory.Exists(core.Paths.Pods) || Directory.GetDirectories(core.Paths.Pods).Length == 0);
 
@@ -528,7 +528,7 @@ public sealed class PodCoreTests
 
         core.Api.Away = false;
         Array.ForEach(pods, p => core.Api.Delete(p.Metadata.Name!, 1));
-        await core.UntilAsync(() => pods.All(p => core.Api.Find(p.Metadata.Name!) is null) && NothingLeft(core), "all is gone");
+        await core.UntilAsync(() => pods.All(p => core.Api.Find(p.Metadata.Name!) is null) && NothingLeftButLogs(core), "all is gone");
         Assert.Empty(core.Breaches);
         foreach (Pod pod in pods)
         {
