@@ -75,7 +75,7 @@ internal static class ContainerStatusBuilder
             VolumeMounts = Observed.VolumeMounts(inputs.Pod, name, c),
             User = Observed.User(c),
             // An API server without the gate knows neither field.
-            StopSignal = Spec(inputs.Pod, name)?.Lifecycle?.StopSignal is null ? null : StopSignals.Name(c.StopSignal),
+            StopSignal = Observed.Spec(inputs.Pod, name)?.Lifecycle?.StopSignal is null ? null : StopSignals.Name(c.StopSignal),
         };
     }
 
@@ -105,17 +105,14 @@ internal static class ContainerStatusBuilder
     };
 
     private static bool Started(PodStatusInputs inputs, string name, ContainerRole role, RuntimeContainerStatus c, ContainerStatus? previous) =>
-        role != ContainerRole.Ephemeral && (Spec(inputs.Pod, name)?.StartupProbe is null
+        role != ContainerRole.Ephemeral && (Observed.Spec(inputs.Pod, name)?.StartupProbe is null
             || (inputs.Verdict(c.Id, ProbeType.Startup) is { } verdict && verdict != ProbeResult.Unknown ? verdict == ProbeResult.Success
                 : previous?.ContainerID == c.Id.ToString() && previous.Started == true));
 
     private static bool Ready(PodStatusInputs inputs, string name, ContainerRole role, RuntimeContainerStatus c, ContainerStatus? previous) =>
-        Spec(inputs.Pod, name)?.ReadinessProbe is null
+        Observed.Spec(inputs.Pod, name)?.ReadinessProbe is null
             || (inputs.Verdict(c.Id, ProbeType.Readiness) is { } verdict && verdict != ProbeResult.Unknown ? verdict == ProbeResult.Success
                 : previous?.ContainerID == c.Id.ToString() && previous.Ready);
-
-    private static Container? Spec(Pod pod, string name) =>
-        pod.Spec.Containers.FirstOrDefault(c => c.Name == name) ?? pod.Spec.InitContainers.FirstOrDefault(c => c.Name == name);
 
     private static ContainerStatus Vanished(
         PodStatusInputs inputs, string name, ContainerRole role, string image, ContainerStatus? previous, bool initialised)

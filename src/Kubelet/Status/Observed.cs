@@ -120,6 +120,7 @@ internal static class Observed
         Linux = new LinuxContainerUser { Uid = linux.Uid, Gid = linux.Gid, SupplementalGroups = [.. linux.SupplementalGroups] },
     };
 
-    private static Container? Spec(Pod pod, string name) =>
+    /// <summary>The spec of a container or init container; null where the pod has none of that name.</summary>
+    public static Container? Spec(Pod pod, string name) =>
         pod.Spec.Containers.FirstOrDefault(c => c.Name == name) ?? pod.Spec.InitContainers.FirstOrDefault(c => c.Name == name);
 }

@@ -27,7 +27,7 @@ public static class PodActionPlanner
         // Whether it runs, and how it ended, is known once it has been killed: whatever depends on that is planned then, not on a guess.
         if (status.Containers.Where(c => c.State == RuntimeContainerState.Unknown).ToImmutableArray() is { IsEmpty: false } unknown)
         {
-            return new PodActions { Kill = [.. unknown.Select(c => new KillAction(c, SpecOf(pod, c.Name), $"Container {c.Name} is in \"unknown\" state, try killing it"))] };
+            return new PodActions { Kill = [.. unknown.Select(c => new KillAction(c, $"Container {c.Name} is in \"unknown\" state, try killing it"))] };
         }
 
         return Sandbox(pod, status) is { } next ? WithNewSandbox(pod, status, next) : InSandbox(pod, status, health, actuated is null ? null : new ResizePlanner(pod.Spec.Resources, actuated));
@@ -125,10 +125,10 @@ public static class PodActionPlanner
         // Whatever made it, a name never runs twice.
         kill.AddRange(now.Containers
             .Where(c => c.State == RuntimeContainerState.Running && Names(pod).Contains(c.Name) && now.Find(c.Name) != c)
-            .Select(c => new KillAction(c, null, $"Container {c.Name} runs twice, the older one is ended")));
+            .Select(c => new KillAction(c, $"Container {c.Name} runs twice, the older one is ended")));
         kill.AddRange(now.Containers
             .Where(c => c.State == RuntimeContainerState.Running && !Names(pod).Contains(c.Name))
-            .Select(c => new KillAction(c, null, $"Container {c.Name} is not in the pod any more")));
+            .Select(c => new KillAction(c, $"Container {c.Name} is not in the pod any more")));
         return new PodActions
         {
             SandboxId = sandbox,
@@ -145,8 +145,6 @@ public static class PodActionPlanner
 
     /// <summary>What decides about a container that runs.</summary>
     private sealed record Verdicts(Func<RuntimeContainerStatus, ContainerHealth> Health, ResizePlanner? Resizes);
-
-    private static Container? SpecOf(Pod pod, string name) => pod.Spec.Containers.Concat(pod.Spec.InitContainers).FirstOrDefault(c => c.Name == name);
 
     private static IEnumerable<string> Names(Pod pod) =>
         pod.Spec.Containers.Select(c => c.Name).Concat(pod.Spec.InitContainers.Select(c => c.Name)).Concat(pod.Spec.EphemeralContainers.Select(c => c.Name))!;
@@ -171,7 +169,7 @@ public static class PodActionPlanner
         {
             if (verdicts.Resizes?.Restarts(c, s) == true)
             {
-                kill.Add(new KillAction(s, c, $"Container {c.Name} resize requires restart"));
+                kill.Add(new KillAction(s, $"Container {c.Name} resize requires restart"));
                 start.Add(c);
             }
 
@@ -179,7 +177,7 @@ public static class PodActionPlanner
         }
 
         bool restarts = verdict.AlwaysRestart || RestartPolicies.RestartsAfterFailure(pod, c);
-        kill.Add(new KillAction(s, c, verdict.Reason + (restarts ? ", will be restarted" : ""), verdict.Grace));
+        kill.Add(new KillAction(s, verdict.Reason + (restarts ? ", will be restarted" : ""), verdict.Grace));
         if (restarts)
         {
             start.Add(c);
@@ -254,14 +252,14 @@ public static class PodActionPlanner
             ContainerHealth h = verdicts.Health(s);
             if (Unfit(c, s, h) is { } verdict)
             {
-                kill.Add(new KillAction(s, c, verdict.Reason + ", will be restarted", verdict.Grace));
+                kill.Add(new KillAction(s, verdict.Reason + ", will be restarted", verdict.Grace));
                 start.Add(c);
                 return false;
             }
 
             if (verdicts.Resizes?.Restarts(c, s) == true)
             {
-                kill.Add(new KillAction(s, c, $"Container {c.Name} resize requires restart"));
+                kill.Add(new KillAction(s, $"Container {c.Name} resize requires restart"));
                 start.Add(c);
                 return false;
             }

@@ -6,10 +6,9 @@ namespace NodeAgent.Kubelet.Sync;
 
 /// <summary>Kill one container.</summary>
 /// <param name="Container">The instance.</param>
-/// <param name="Spec">Its spec; null where the pod no longer has it.</param>
 /// <param name="Reason">Why, as the Killing event says it.</param>
 /// <param name="ProbeGrace">terminationGracePeriodSeconds of the probe that failed, if it has one.</param>
-public sealed record KillAction(RuntimeContainerStatus Container, Container? Spec, string Reason, long? ProbeGrace = null);
+public sealed record KillAction(RuntimeContainerStatus Container, string Reason, long? ProbeGrace = null);
 
 /// <summary>Remove one container so that its pod begins anew; its logs stay.</summary>
 /// <param name="Container">The instance.</param>
