@@ -18,7 +18,6 @@ public sealed class Method<TRequest, TResponse>
         ServiceName = serviceName;
         Name = name;
         FullName = $"/{serviceName}/{name}";
-        RequestUri = new Uri($"http://localhost{FullName}");
         RequestParser = requestParser;
         ResponseParser = responseParser;
     }
@@ -31,9 +30,6 @@ public sealed class Method<TRequest, TResponse>
 
     /// <summary>The HTTP/2 path: "/service/name".</summary>
     public string FullName { get; }
-
-    // Made once: parsing an address is a good part of what sending a small message costs. Only its path is sent.
-    internal Uri RequestUri { get; }
 
     /// <summary>Reads requests.</summary>
     public MessageParser<TRequest> RequestParser { get; }

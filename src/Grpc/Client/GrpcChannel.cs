@@ -1,3 +1,5 @@
+using System.Buffers;
+using System.Buffers.Binary;
 using System.Net;
 using System.Net.Sockets;
 using System.Runtime.CompilerServices;
@@ -11,10 +13,18 @@ namespace NodeAgent.Grpc.Client;
 /// </summary>
 public sealed class GrpcChannel : ICallInvoker, IDisposable
 {
+    // Until a peer has told its limit: as many as Go's client begins with.
+    private const long FirstLimit = 100;
+    private const int MostTries = 4;
+    private const int Prefix = 5;
+
     private readonly GrpcChannelOptions _options;
-    private readonly HttpMessageInvoker _http;
     private readonly Func<CancellationToken, ValueTask<Socket>> _connect;
     private readonly ConnectBackoff _backoff;
+    private readonly Lock _lock = new();
+    private ClientConnection[] _connections = [];
+    private Task<Exception?>? _connecting;
+    private bool _disposed;
 
     private GrpcChannel(string target, Func<CancellationToken, ValueTask<Socket>> connect, GrpcChannelOptions options)
     {
@@ -22,19 +32,6 @@ public sealed class GrpcChannel : ICallInvoker, IDisposable
         _connect = connect;
         _options = options;
         _backoff = new ConnectBackoff(options.Time, options.InitialBackoff, options.MaxBackoff);
-        _http = new HttpMessageInvoker(new SocketsHttpHandler
-        {
-            UseProxy = false,
-            UseCookies = false,
-            AllowAutoRedirect = false,
-            AutomaticDecompression = DecompressionMethods.None,
-            EnableMultipleHttp2Connections = true,
-            PooledConnectionIdleTimeout = Timeout.InfiniteTimeSpan,
-            PooledConnectionLifetime = Timeout.InfiniteTimeSpan,
-            ActivityHeadersPropagator = null,
-            ConnectTimeout = options.ConnectTimeout,
-            ConnectCallback = ConnectAsync,
-        });
     }
 
     /// <summary>What the channel connects to, for messages: "unix:///path" or "host:port".</summary>
@@ -74,15 +71,19 @@ public sealed class GrpcChannel : ICallInvoker, IDisposable
         using var call = new CallLifetime(options.Timeout, _options.Time, cancellationToken);
         try
         {
-            using HttpRequestMessage message = NewRequest(method.RequestUri, request, options);
-            using var reader = new ResponseReader<TResponse>(
-                await _http.SendAsync(message, call.Token), method.ResponseParser, _options.MaxMessageSize);
-            reader.CheckHeaders();
-            TResponse? first = await reader.ReadAsync(call.Token);
-            if (first is not null && await reader.ReadAsync(call.Token) is not null)
-                throw new RpcException(new Status(StatusCode.Internal, "more than one message in the answer to a unary call"));
-            reader.ThrowUnlessOK();
-            return first ?? throw new RpcException(new Status(StatusCode.Internal, "status OK without a message in the answer to a unary call"));
+            for (int attempt = 1; ; attempt++)
+            {
+                using ClientStream stream = await BeginAsync(single: true, method.FullName, request, options, call.Token);
+                using CancellationTokenRegistration registration = CancelBy(stream, call.Token);
+                try
+                {
+                    return Parse(method.ResponseParser, (await stream.ReadAsync())!.Value);
+                }
+                catch (NotProcessedException) when (attempt < MostTries)
+                {
+                    // Another connection may take it.
+                }
+            }
         }
         catch (Exception e) when (e is not RpcException)
         {
@@ -97,17 +98,28 @@ public sealed class GrpcChannel : ICallInvoker, IDisposable
         where TResponse : class, IMessage<TResponse>
     {
         using var call = new CallLifetime(options.Timeout, _options.Time, cancellationToken);
-        ResponseReader<TResponse>? reader = null;
+        ClientStream? stream = null;
+        CancellationTokenRegistration registration = default;
         try
         {
-            while (true)
+            for (int attempt = 1; ;)
             {
                 TResponse? next;
                 try
                 {
-                    reader ??= await OpenAsync(method, request, options, call.Token);
-                    next = await reader.ReadAsync(call.Token);
-                    if (next is null) reader.ThrowUnlessOK();
+                    if (stream is null)
+                    {
+                        stream = await BeginAsync(single: false, method.FullName, request, options, call.Token);
+                        registration = CancelBy(stream, call.Token);
+                    }
+                    next = await stream.ReadAsync() is { } message ? Parse(method.ResponseParser, message) : null;
+                }
+                catch (NotProcessedException) when (attempt++ < MostTries)
+                {
+                    await registration.DisposeAsync();
+                    stream!.Dispose();
+                    stream = null;
+                    continue;
                 }
                 catch (Exception e) when (e is not RpcException)
                 {
@@ -119,59 +131,125 @@ public sealed class GrpcChannel : ICallInvoker, IDisposable
         }
         finally
         {
-            reader?.Dispose();
+            await registration.DisposeAsync();
+            stream?.Dispose();
         }
     }
 
     /// <summary>Closes all connections; calls under way fail.</summary>
-    public void Dispose() => _http.Dispose();
-
-    private async Task<ResponseReader<TResponse>> OpenAsync<TRequest, TResponse>(
-        Method<TRequest, TResponse> method, TRequest request, CallOptions options, CancellationToken token)
-        where TRequest : class, IMessage<TRequest>
-        where TResponse : class, IMessage<TResponse>
+    public void Dispose()
     {
-        using HttpRequestMessage message = NewRequest(method.RequestUri, request, options);
-        var reader = new ResponseReader<TResponse>(await _http.SendAsync(message, token), method.ResponseParser, _options.MaxMessageSize);
-        reader.CheckHeaders();
-        return reader;
+        ClientConnection[] connections;
+        lock (_lock)
+        {
+            _disposed = true;
+            connections = _connections;
+        }
+        foreach (ClientConnection connection in connections) connection.Dispose();
     }
 
-    private HttpRequestMessage NewRequest(Uri address, IMessage request, CallOptions options)
+    private static CancellationTokenRegistration CancelBy(ClientStream stream, CancellationToken token) =>
+        token.UnsafeRegister(static (state, token) => ((ClientStream)state!).Cancel(new OperationCanceledException(token)), stream);
+
+    private static TResponse Parse<TResponse>(MessageParser<TResponse> parser, ArraySegment<byte> message)
+        where TResponse : class, IMessage<TResponse>
+    {
+        try
+        {
+            return parser.ParseFrom(new ReadOnlySequence<byte>(message));
+        }
+        catch (InvalidProtocolBufferException e)
+        {
+            throw new RpcException(new Status(StatusCode.Internal, $"the peer's message does not decode: {e.Message}"), e);
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(message.Array!);
+        }
+    }
+
+    private async ValueTask<ClientStream> BeginAsync(bool single, string path, IMessage request, CallOptions options, CancellationToken token)
+    {
+        token.ThrowIfCancellationRequested();
+        var stream = new ClientStream(single, _options.MaxMessageSize);
+        var head = new RequestHead(path, _options.Authority, _options.UserAgent, options);
+        ArraySegment<byte> body = Serialise(request);
+        try
+        {
+            for (int closed = 0; ; )
+            {
+                ClientConnection[] connections = Volatile.Read(ref _connections);
+                foreach (ClientConnection connection in connections)
+                    if (connection.TryBegin(stream, head, body)) return stream;
+                if (await ConnectedAsync(connections).WaitAsync(token) is { } failure) throw failure;
+                if (Volatile.Read(ref _connections) is [.., { IsClosed: true }] && ++closed == MostTries)
+                    throw new ConnectFailedException($"{Target} closes each connection at once", new EndOfStreamException());
+            }
+        }
+        catch
+        {
+            ArrayPool<byte>.Shared.Return(body.Array!);
+            throw;
+        }
+    }
+
+    private ArraySegment<byte> Serialise(IMessage request)
     {
         int size = request.CalculateSize();
         if (size > _options.MaxMessageSize)
             throw new RpcException(new Status(StatusCode.ResourceExhausted, $"trying to send message larger than max ({size} vs. {_options.MaxMessageSize})"));
-        var message = new HttpRequestMessage(HttpMethod.Post, address)
-        {
-            Version = HttpVersion.Version20,
-            VersionPolicy = HttpVersionPolicy.RequestVersionExact,
-            Content = new MessageContent(request, size),
-        };
-        message.Headers.Host = _options.Authority;
-        message.Headers.TryAddWithoutValidation("te", "trailers");
-        message.Headers.TryAddWithoutValidation("user-agent", _options.UserAgent);
-        message.Headers.TryAddWithoutValidation("grpc-accept-encoding", "identity");
-        if (options.Timeout is { } timeout) message.Headers.TryAddWithoutValidation("grpc-timeout", GrpcTimeout.Format(timeout));
-        foreach (MetadataEntry entry in options.Headers ?? Metadata.Empty) message.Headers.TryAddWithoutValidation(entry.Key, entry.Value);
-        return message;
+        byte[] buffer = ArrayPool<byte>.Shared.Rent(size + Prefix);
+        buffer[0] = 0;
+        BinaryPrimitives.WriteUInt32BigEndian(buffer.AsSpan(1), (uint)size);
+        request.WriteTo(buffer.AsSpan(Prefix, size));
+        return new ArraySegment<byte>(buffer, 0, size + Prefix);
     }
 
-    private async ValueTask<Stream> ConnectAsync(SocketsHttpConnectionContext context, CancellationToken cancellationToken)
+    // One connect at a time, which goes on for the others when a caller gives up. Its outcome: null, or why there is none.
+    private Task<Exception?> ConnectedAsync(ClientConnection[] known)
     {
-        _backoff.ThrowIfWaiting();
+        lock (_lock)
+        {
+            ObjectDisposedException.ThrowIf(_disposed, this);
+            if (!ReferenceEquals(known, _connections)) return Task.FromResult<Exception?>(null);
+            if (_connecting is not { IsCompleted: false }) _connecting = ConnectAsync();
+            return _connecting;
+        }
+    }
+
+    private async Task<Exception?> ConnectAsync()
+    {
         try
         {
-            Socket socket = await _connect(cancellationToken);
+            _backoff.ThrowIfWaiting();
+            using var limit = new CancellationTokenSource(_options.ConnectTimeout, _options.Time);
+            Add(await _connect(limit.Token).ConfigureAwait(false));
             _backoff.Succeeded();
-            return new NetworkStream(socket, ownsSocket: true);
+            return null;
         }
-        catch (SocketException e)
+        catch (Exception e) when (e is SocketException or OperationCanceledException)
         {
-            var failure = new ConnectFailedException($"cannot connect to {Target}: {e.Message}", e);
+            string why = e is SocketException ? e.Message : $"no answer within {_options.ConnectTimeout.TotalSeconds:0.###} s";
+            var failure = new ConnectFailedException($"cannot connect to {Target}: {why}", e);
             _backoff.Failed(failure);
-            throw failure;
+            return failure;
         }
+        catch (ConnectFailedException e)
+        {
+            return e;
+        }
+    }
+
+    private void Add(Socket socket)
+    {
+        ClientConnection connection;
+        lock (_lock)
+        {
+            connection = new ClientConnection(socket, _connections is [.., { } last] ? last.MaxStreams : FirstLimit);
+            if (!_disposed) _connections = [.. _connections.Where(c => !c.IsClosed), connection];
+        }
+        connection.Start();
+        if (_disposed) connection.Dispose();
     }
 
     private static async ValueTask<Socket> ConnectSocketAsync(AddressFamily family, EndPoint endPoint, CancellationToken cancellationToken)

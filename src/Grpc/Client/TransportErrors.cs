@@ -1,30 +1,21 @@
 using System.Net.Sockets;
+using NodeAgent.Grpc.Http2;
 
 namespace NodeAgent.Grpc.Client;
 
-/// <summary>What HTTP and the socket report, as gRPC status (gRPC "HTTP2 error codes" and "HTTP to gRPC status mapping").</summary>
+/// <summary>The peer reset a stream.</summary>
+internal sealed class StreamResetException(uint code) : Exception($"the peer reset the stream (HTTP/2 error {code})")
+{
+    public uint Code { get; } = code;
+}
+
+/// <summary>The peer says that it has not begun the call: it may be made again.</summary>
+internal sealed class NotProcessedException(string message) : Exception(message);
+
+/// <summary>What HTTP/2 and the socket report, as gRPC status (gRPC "HTTP2 error codes" and "HTTP to gRPC status mapping").</summary>
 internal static class TransportErrors
 {
-    public static RpcException ToRpcException(Exception error)
-    {
-        for (Exception? e = error; e is not null; e = e.InnerException)
-        {
-            switch (e)
-            {
-                case ConnectFailedException: return new RpcException(new Status(StatusCode.Unavailable, e.Message), error);
-                case HttpProtocolException protocol: return new RpcException(OfHttp2(protocol), error);
-                case SocketException: return new RpcException(new Status(StatusCode.Unavailable, $"connection error: {e.Message}"), error);
-            }
-        }
-        StatusCode code = error switch
-        {
-            HttpRequestException { HttpRequestError: HttpRequestError.ConfigurationLimitExceeded } => StatusCode.ResourceExhausted,
-            HttpRequestException { HttpRequestError: HttpRequestError.InvalidResponse } => StatusCode.Internal,
-            HttpIOException { HttpRequestError: HttpRequestError.InvalidResponse } => StatusCode.Internal,
-            _ => StatusCode.Unavailable,
-        };
-        return new RpcException(new Status(code, $"transport: {Innermost(error).Message}"), error);
-    }
+    public static RpcException ToRpcException(Exception error) => new(OfException(error), error);
 
     public static StatusCode OfHttpStatus(int status) => status switch
     {
@@ -36,19 +27,22 @@ internal static class TransportErrors
         _ => StatusCode.Unknown,
     };
 
-    private static Status OfHttp2(HttpProtocolException error) => error.ErrorCode switch
+    private static Status OfException(Exception error) => error switch
     {
-        0 => new Status(StatusCode.Unavailable, "the peer closed the connection (NO_ERROR)"),
-        7 => new Status(StatusCode.Unavailable, "the peer refused the stream (REFUSED_STREAM)"),
+        ConnectFailedException or NotProcessedException => new Status(StatusCode.Unavailable, error.Message),
+        StreamResetException reset => OfReset(reset),
+        Http2Exception wrong => new Status(StatusCode.Internal, $"HTTP/2 error {(uint)wrong.Code}: {wrong.Message}"),
+        ObjectDisposedException => new Status(StatusCode.Cancelled, "the channel was closed"),
+        SocketException => new Status(StatusCode.Unavailable, $"connection error: {error.Message}"),
+        _ => new Status(StatusCode.Unavailable, $"transport: {error.Message}"),
+    };
+
+    private static Status OfReset(StreamResetException reset) => reset.Code switch
+    {
+        0 => new Status(StatusCode.Unavailable, "the peer closed the stream (NO_ERROR)"),
         8 => new Status(StatusCode.Cancelled, "the peer cancelled the stream (CANCEL)"),
         11 => new Status(StatusCode.ResourceExhausted, "the peer asked for calm (ENHANCE_YOUR_CALM)"),
         12 => new Status(StatusCode.PermissionDenied, "the peer wants more security (INADEQUATE_SECURITY)"),
-        _ => new Status(StatusCode.Internal, $"HTTP/2 error {error.ErrorCode}: {error.Message}"),
+        _ => new Status(StatusCode.Internal, reset.Message),
     };
-
-    private static Exception Innermost(Exception error)
-    {
-        while (error.InnerException is { } inner) error = inner;
-        return error;
-    }
 }

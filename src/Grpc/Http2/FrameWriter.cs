@@ -48,8 +48,7 @@ internal sealed class FrameWriter(Stream stream) : IDisposable
     /// <summary>HEADERS and as many CONTINUATION as the block needs, in one write.</summary>
     public async Task WriteHeadersAsync(int streamId, HpackWriter block, bool endStream)
     {
-        int frames = Math.Max(1, (block.Length + MaxFrame - 1) / MaxFrame);
-        byte[] buffer = ArrayPool<byte>.Shared.Rent(block.Length + frames * FrameHeader.Size);
+        byte[] buffer = ArrayPool<byte>.Shared.Rent(LayoutSize(block.Length));
         try
         {
             int length = Layout(streamId, block.Written, endStream, buffer);
@@ -61,7 +60,11 @@ internal sealed class FrameWriter(Stream stream) : IDisposable
         }
     }
 
-    private static int Layout(int streamId, ReadOnlySpan<byte> rest, bool endStream, Span<byte> buffer)
+    /// <summary>Octets that <see cref="Layout"/> needs for a block.</summary>
+    public static int LayoutSize(int blockLength) => blockLength + Math.Max(1, (blockLength + MaxFrame - 1) / MaxFrame) * FrameHeader.Size;
+
+    /// <summary>A header block as HEADERS and CONTINUATION frames; returns their length.</summary>
+    public static int Layout(int streamId, ReadOnlySpan<byte> rest, bool endStream, Span<byte> buffer)
     {
         int position = 0;
         FrameType type = FrameType.Headers;

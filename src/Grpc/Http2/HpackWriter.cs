@@ -11,6 +11,16 @@ internal sealed class HpackWriter
 
     public ReadOnlySpan<byte> Written => _buffer.AsSpan(0, Length);
 
+    /// <summary>Begins the next block.</summary>
+    public void Clear() => Length = 0;
+
+    /// <summary>:method POST and :scheme http are entries 3 and 6 of the static table.</summary>
+    public void PostOverHttp()
+    {
+        Append(0x83);
+        Append(0x86);
+    }
+
     /// <summary>:status 200 is entry 8 of the static table.</summary>
     public void Status200() => Append(0x88);
 

@@ -56,6 +56,21 @@ internal readonly record struct FrameHeader(int Length, FrameType Type, byte Fla
         source[4],
         (int)(BinaryPrimitives.ReadUInt32BigEndian(source[5..]) & 0x7fffffff));
 
+    /// <summary>Where the content of a padded frame is in its payload, after <paramref name="skip"/> further octets.</summary>
+    /// <exception cref="Http2Exception">The padding does not fit the frame.</exception>
+    public (int Start, int Length) Unpad(ReadOnlySpan<byte> payload, int skip)
+    {
+        int padding = 0, start = skip;
+        if (Has(Padded))
+        {
+            if (Length < 1) throw new Http2Exception(Http2Error.FrameSizeError, "a padded frame without a pad length");
+            padding = payload[0];
+            start++;
+        }
+        int length = Length - start - padding;
+        return length >= 0 ? (start, length) : throw new Http2Exception(Http2Error.ProtocolError, "padding longer than its frame");
+    }
+
     public void Write(Span<byte> target)
     {
         target[0] = (byte)(Length >> 16);

@@ -112,7 +112,7 @@ internal sealed class ServerConnection(Stream stream, IReadOnlyDictionary<string
     private async Task HandleDataAsync(FrameHeader frame)
     {
         if (frame.StreamId == 0 || frame.StreamId > _lastStreamId) throw new Http2Exception(Http2Error.ProtocolError, "DATA on an idle stream");
-        (int start, int length) = Unpad(frame, 0);
+        (int start, int length) = frame.Unpad(_payload, 0);
         if (frame.Length > 0) await _writer.WriteWindowUpdateAsync(0, frame.Length);
         if (!_streams.TryGetValue(frame.StreamId, out ServerStream? call)) return;
         if (call.RemoteClosed)
@@ -189,7 +189,7 @@ internal sealed class ServerConnection(Stream stream, IReadOnlyDictionary<string
 
     private async ValueTask<ReadOnlyMemory<byte>> ReadBlockAsync(FrameHeader frame, CancellationToken cancellationToken)
     {
-        (int start, int length) = Unpad(frame, frame.Has(FrameHeader.HasPriority) ? 5 : 0);
+        (int start, int length) = frame.Unpad(_payload, frame.Has(FrameHeader.HasPriority) ? 5 : 0);
         if (frame.Has(FrameHeader.EndHeaders)) return _payload.AsMemory(start, length);
         var block = new List<byte>(_payload[start..(start + length)]);
         while (true)
@@ -201,20 +201,6 @@ internal sealed class ServerConnection(Stream stream, IReadOnlyDictionary<string
             if (next.Has(FrameHeader.EndHeaders)) return block.ToArray();
             if (next.Length == 0) throw new Http2Exception(Http2Error.EnhanceYourCalm, "an empty CONTINUATION");
         }
-    }
-
-    private (int Start, int Length) Unpad(FrameHeader frame, int skip)
-    {
-        int padding = 0, start = 0;
-        if (frame.Has(FrameHeader.Padded))
-        {
-            if (frame.Length < 1) throw new Http2Exception(Http2Error.FrameSizeError, "a padded frame without a pad length");
-            padding = _payload[0];
-            start = 1;
-        }
-        start += skip;
-        int length = frame.Length - start - padding;
-        return length >= 0 ? (start, length) : throw new Http2Exception(Http2Error.ProtocolError, "padding longer than its frame");
     }
 
     private Task HandleSettingsAsync(FrameHeader frame)

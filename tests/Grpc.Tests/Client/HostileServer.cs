@@ -3,7 +3,7 @@ using NodeAgent.Grpc.Http2;
 
 namespace NodeAgent.Grpc.Tests.Client;
 
-/// <summary>A raw listener: for each client it runs a script once the request's HEADERS frame has come.</summary>
+/// <summary>A raw listener: for each request, or once for each client, it runs a script once the HEADERS frame has come.</summary>
 internal sealed class HostileServer : IAsyncDisposable
 {
     private readonly Socket _listener = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
@@ -16,6 +16,20 @@ internal sealed class HostileServer : IAsyncDisposable
         _listener.Listen(8);
         _run = RunAsync(script, readRequest);
     }
+
+    /// <summary>Answers each request of a client: the script is given the stream's number.</summary>
+    public HostileServer(string path, Func<NetworkStream, int, Task> script, Action<int>? reset = null)
+    {
+        _listener.Bind(new UnixDomainSocketEndPoint(path));
+        _listener.Listen(8);
+        _run = RunAsync(async stream =>
+        {
+            for (int id = 1; ; id = await ReadUntilHeadersAsync(stream, reset)) await script(stream, id);
+        }, readRequest: true);
+    }
+
+    /// <summary>How many have connected.</summary>
+    public int Clients { get; private set; }
 
     public async ValueTask DisposeAsync()
     {
@@ -32,19 +46,23 @@ internal sealed class HostileServer : IAsyncDisposable
         return frame;
     }
 
-    public static byte[] Headers(bool endStream, params (string, string)[] fields)
+    public static byte[] Headers(bool endStream, params (string, string)[] fields) => Headers(1, endStream, fields);
+
+    public static byte[] Headers(int stream, bool endStream, params (string, string)[] fields)
     {
         var block = new HpackWriter();
         block.Status200();
         foreach ((string name, string value) in fields) block.Add(name, value);
-        return Frame(FrameType.Headers, (byte)(FrameHeader.EndHeaders | (endStream ? FrameHeader.EndStream : 0)), 1, block.Written.ToArray());
+        return Frame(FrameType.Headers, (byte)(FrameHeader.EndHeaders | (endStream ? FrameHeader.EndStream : 0)), stream, block.Written.ToArray());
     }
 
-    public static byte[] Trailers(params (string, string)[] fields)
+    public static byte[] Trailers(params (string, string)[] fields) => Trailers(1, fields);
+
+    public static byte[] Trailers(int stream, params (string, string)[] fields)
     {
         var block = new HpackWriter();
         foreach ((string name, string value) in fields) block.Add(name, value);
-        return Frame(FrameType.Headers, FrameHeader.EndHeaders | FrameHeader.EndStream, 1, block.Written.ToArray());
+        return Frame(FrameType.Headers, FrameHeader.EndHeaders | FrameHeader.EndStream, stream, block.Written.ToArray());
     }
 
     private async Task RunAsync(Func<NetworkStream, Task> script, bool readRequest)
@@ -52,7 +70,12 @@ internal sealed class HostileServer : IAsyncDisposable
         var clients = new List<Task>();
         try
         {
-            while (true) clients.Add(ServeAsync(await _listener.AcceptAsync(_stop.Token), script, readRequest));
+            while (true)
+            {
+                Socket client = await _listener.AcceptAsync(_stop.Token);
+                Clients++;
+                clients.Add(ServeAsync(client, script, readRequest));
+            }
         }
         catch (OperationCanceledException)
         {
@@ -69,7 +92,7 @@ internal sealed class HostileServer : IAsyncDisposable
             {
                 await stream.ReadExactlyAsync(new byte[24], _stop.Token);
                 await stream.WriteAsync(Frame(FrameType.Settings, 0, 0), _stop.Token);
-                await ReadUntilHeadersAsync(stream);
+                await ReadUntilHeadersAsync(stream, null);
             }
             await script(stream);
             var rest = new byte[4096];
@@ -83,7 +106,7 @@ internal sealed class HostileServer : IAsyncDisposable
         }
     }
 
-    private async Task ReadUntilHeadersAsync(NetworkStream stream)
+    private async Task<int> ReadUntilHeadersAsync(NetworkStream stream, Action<int>? reset)
     {
         var header = new byte[FrameHeader.Size];
         while (true)
@@ -91,7 +114,8 @@ internal sealed class HostileServer : IAsyncDisposable
             await stream.ReadExactlyAsync(header, _stop.Token);
             FrameHeader frame = FrameHeader.Read(header);
             await stream.ReadExactlyAsync(new byte[frame.Length], _stop.Token);
-            if (frame.Type == FrameType.Headers) return;
+            if (frame.Type == FrameType.Headers) return frame.StreamId;
+            if (frame.Type == FrameType.RstStream) reset?.Invoke(frame.StreamId);
         }
     }
 }

@@ -1,4 +1,6 @@
 using System.Text;
+using Google.Protobuf;
+using Google.Protobuf.WellKnownTypes;
 using NodeAgent.Grpc.Client;
 using NodeAgent.Grpc.Http2;
 
@@ -94,6 +96,114 @@ public sealed class HostileServerTests : IDisposable
         Assert.Contains((await CallAsync(TimeSpan.FromSeconds(5))).StatusCode, (StatusCode[])[StatusCode.Unavailable, StatusCode.DeadlineExceeded]);
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task A_call_that_the_peer_did_not_begin_is_made_again(bool goesAway)
+    {
+        int clients = 0;
+        await using var server = new HostileServer(_socket.Path, async (stream, id) =>
+        {
+            bool first = Interlocked.Increment(ref clients) == 1;
+            if (!first || id > 1) await stream.WriteAsync(Answer(id, "second try"));
+            else if (goesAway) await stream.WriteAsync(HostileServer.Frame(FrameType.GoAway, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0));
+            else await stream.WriteAsync(HostileServer.Frame(FrameType.RstStream, 0, id, 0, 0, 0, 7));
+        });
+        using GrpcChannel channel = GrpcChannel.ForUnixSocket(_socket.Path);
+        Assert.Equal("second try", (await channel.CallAsync(Echo.Context, "", TimeSpan.FromSeconds(20))).Value);
+    }
+
+    [Fact]
+    public async Task A_peer_that_refuses_every_time_is_unavailable()
+    {
+        await using var server = new HostileServer(_socket.Path, async (stream, id) =>
+            await stream.WriteAsync(HostileServer.Frame(FrameType.RstStream, 0, id, 0, 0, 0, 7)));
+        RpcException e = await CallAsync();
+        Assert.Equal(StatusCode.Unavailable, e.StatusCode);
+        Assert.Contains("REFUSED_STREAM", e.Status.Detail, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_call_under_way_ends_in_order_where_the_peer_goes_away_after_it()
+    {
+        await using var server = new HostileServer(_socket.Path, async (stream, id) =>
+        {
+            await stream.WriteAsync(HostileServer.Frame(FrameType.GoAway, 0, 0, 0, 0, 0, (byte)id, 0, 0, 0, 0));
+            await stream.WriteAsync(Answer(id, "to the end"));
+        });
+        using GrpcChannel channel = GrpcChannel.ForUnixSocket(_socket.Path);
+        for (int i = 0; i < 3; i++) Assert.Equal("to the end", (await channel.CallAsync(Echo.Context, "", TimeSpan.FromSeconds(20))).Value);
+    }
+
+    [Fact]
+    public async Task An_answer_in_the_smallest_pieces_with_padding_and_frames_between_is_read()
+    {
+        await using var server = new HostileServer(_socket.Path, async (stream, id) =>
+        {
+            var block = new HpackWriter();
+            block.Status200();
+            block.Add("content-type", "application/grpc");
+            byte[] head = block.Written.ToArray();
+            await stream.WriteAsync(HostileServer.Frame(FrameType.Headers, 0, id, head[..1]));
+            await stream.WriteAsync(HostileServer.Frame(FrameType.Continuation, FrameHeader.EndHeaders, id, head[1..]));
+            await stream.WriteAsync(HostileServer.Frame(FrameType.Ping, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8));
+            await stream.WriteAsync(HostileServer.Frame((FrameType)0x77, 0, 0, 1));
+            foreach (byte octet in (byte[])[0, 0, 0, 0, 4, 0x0a, 2, (byte)'o', (byte)'k'])
+            {
+                byte[] frame = HostileServer.Frame(FrameType.Data, FrameHeader.Padded, id, 3, octet, 0, 0, 0);
+                await stream.WriteAsync(frame.AsMemory(0, 5));
+                await stream.WriteAsync(frame.AsMemory(5));
+            }
+            await stream.WriteAsync(HostileServer.Trailers(id, ("grpc-status", "0")));
+        });
+        using GrpcChannel channel = GrpcChannel.ForUnixSocket(_socket.Path);
+        Assert.Equal("ok", (await channel.CallAsync(Echo.Context, "", TimeSpan.FromSeconds(20))).Value);
+    }
+
+    [Fact]
+    public async Task A_caller_that_gives_up_resets_its_stream_and_the_connection_serves_the_next()
+    {
+        var resets = new TaskCompletionSource<int>();
+        await using var server = new HostileServer(_socket.Path, async (stream, id) =>
+        {
+            if (id > 1) await stream.WriteAsync(Answer(id, "next"));
+        }, reset: id => resets.TrySetResult(id));
+        using GrpcChannel channel = GrpcChannel.ForUnixSocket(_socket.Path);
+        RpcException e = await Assert.ThrowsAsync<RpcException>(() => channel.CallAsync(Echo.Context, "", TimeSpan.FromMilliseconds(100)));
+        Assert.Equal(StatusCode.DeadlineExceeded, e.StatusCode);
+        Assert.Equal(1, await resets.Task.WaitAsync(TimeSpan.FromSeconds(10)));
+        Assert.Equal("next", (await channel.CallAsync(Echo.Context, "", TimeSpan.FromSeconds(20))).Value);
+        Assert.Equal(1, server.Clients);
+    }
+
+    [Fact]
+    public async Task A_stream_that_nobody_reads_holds_no_more_than_its_window()
+    {
+        long sent = 0;
+        await using var server = new HostileServer(_socket.Path, async (stream, id) =>
+        {
+            await stream.WriteAsync(HostileServer.Headers(id, false, Grpc));
+            var message = new byte[5 + 1000];
+            message[3] = 1000 >> 8;
+            message[4] = 1000 & 0xff;
+            message[5] = 0x0a;   // field 1, the rest of the message as text
+            message[6] = 0xe5;
+            message[7] = 0x07;
+            for (; sent <= 4 * 1024 * 1024; sent += message.Length) await stream.WriteAsync(HostileServer.Frame(FrameType.Data, 0, id, message));
+        });
+        using GrpcChannel channel = GrpcChannel.ForUnixSocket(_socket.Path);
+        await using IAsyncEnumerator<StringValue> values = channel.ServerStreaming(Echo.Fail, new StringValue(), default, default).GetAsyncEnumerator();
+        Assert.True(await values.MoveNextAsync());
+        await Eventually(() => Volatile.Read(ref sent) > 4 * 1024 * 1024);
+        RpcException e = await Assert.ThrowsAsync<RpcException>(async () =>
+        {
+            while (await values.MoveNextAsync())
+            {
+            }
+        });
+        Assert.Contains("window", e.Status.Detail, StringComparison.Ordinal);
+    }
+
     [Fact]
     public async Task A_socket_that_never_answers_ends_by_the_deadline()
     {
@@ -123,6 +233,22 @@ public sealed class HostileServerTests : IDisposable
         using GrpcChannel channel = GrpcChannel.ForUnixSocket(_socket.Path);
         for (int i = 0; i < 100; i++)
             await Assert.ThrowsAsync<RpcException>(() => channel.CallAsync(Echo.Context, "", TimeSpan.FromSeconds(5)));
+    }
+
+    private static byte[] Answer(int id, string text)
+    {
+        byte[] message = new StringValue { Value = text }.ToByteArray();
+        return [.. HostileServer.Headers(id, false, Grpc), .. HostileServer.Frame(FrameType.Data, 0, id, [0, 0, 0, 0, (byte)message.Length, .. message]), .. HostileServer.Trailers(id, ("grpc-status", "0"))];
+    }
+
+    private static async Task Eventually(Func<bool> holds)
+    {
+        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(20));
+        while (!holds())
+        {
+            limit.Token.ThrowIfCancellationRequested();
+            await Task.Yield();
+        }
     }
 
     private async Task<RpcException> CallAsync(TimeSpan? timeout = null)

@@ -159,6 +159,19 @@ public sealed class ClientAndServerTests : IDisposable
     }
 
     [Fact]
+    public async Task A_channel_that_is_closed_cancels_what_is_under_way_and_takes_no_more()
+    {
+        await using GrpcServer server = Echo.Serve(_socket.Path);
+        GrpcChannel channel = GrpcChannel.ForUnixSocket(_socket.Path);
+        await channel.CallAsync(Echo.Context, "");
+        Task<StringValue> call = channel.CallAsync(Echo.Hang, "");
+        channel.Dispose();
+        RpcException e = await Assert.ThrowsAsync<RpcException>(() => call.WaitAsync(TimeSpan.FromSeconds(10)));
+        Assert.Equal(StatusCode.Cancelled, e.StatusCode);
+        Assert.Equal(StatusCode.Cancelled, (await Assert.ThrowsAsync<RpcException>(() => channel.CallAsync(Echo.Context, ""))).StatusCode);
+    }
+
+    [Fact]
     public async Task A_file_that_is_no_socket_is_not_replaced()
     {
         await File.WriteAllTextAsync(_socket.Path, "precious");
