@@ -89,20 +89,26 @@ internal sealed class ClientConnection : IDisposable
     /// <param name="body">The request's body in a rented buffer, which is the connection's from a true answer on.</param>
     public bool TryBegin(ClientStream stream, in RequestHead head, ArraySegment<byte> body)
     {
+        bool stuck, taken, send = false;
         lock (_gate)
         {
-            if (_closed is not null || _goingAway || _streams.Count >= _maxStreams || _nextId > int.MaxValue - 2) return false;
-            stream.Begin(this, _nextId, _initialSendWindow, body);
-            _nextId += 2;
-            _streams.Add(stream.Id, stream);
-            _block.Clear();
-            head.Write(_block);
-            FrameWriter.Layout(stream.Id, _block.Written, endStream: false, _output.Grow(FrameWriter.LayoutSize(_block.Length)));
-            SendBody(stream);
-            if (!MustSend()) return true;
+            stuck = _output.Length > MostUnsent;
+            taken = !stuck && _closed is null && !_goingAway && _streams.Count < _maxStreams && _nextId <= int.MaxValue - 2;
+            if (taken)
+            {
+                stream.Begin(this, _nextId, _initialSendWindow, body);
+                _nextId += 2;
+                _streams.Add(stream.Id, stream);
+                _block.Clear();
+                head.Write(_block);
+                FrameWriter.Layout(stream.Id, _block.Written, endStream: false, _output.Grow(FrameWriter.LayoutSize(_block.Length)));
+                SendBody(stream);
+                send = MustSend();
+            }
         }
-        Send();
-        return true;
+        if (stuck) Close(Unsent());
+        if (send) Send();
+        return taken;
     }
 
     /// <summary>Ends a call that is under way: its stream is reset and its reader told why.</summary>
@@ -225,6 +231,12 @@ internal sealed class ClientConnection : IDisposable
                 batch.Clear();
             }
         }
+        catch (SocketException e) when (e.SocketErrorCode is SocketError.Shutdown or SocketError.ConnectionReset)
+        {
+            // The peer has left, but what it said before is still to be read: the reading ends the connection. _writing stays: nothing more is sent.
+            lock (_gate) _goingAway = true;
+            CloseWhenDrained();
+        }
         catch (Exception e) when (e is SocketException or ObjectDisposedException)
         {
             Close(e);
@@ -293,7 +305,7 @@ internal sealed class ClientConnection : IDisposable
                 send = MustSend();
             }
         }
-        catch (Http2Exception e)
+        catch (Exception e) when (e is Http2Exception or IOException)
         {
             EndReading(e);
             return false;
@@ -368,7 +380,7 @@ internal sealed class ClientConnection : IDisposable
             default:
                 break;   // PRIORITY and what is not known
         }
-        if (_output.Length > MostUnsent) throw Wrong($"{_output.Length} bytes that the peer does not take");
+        if (_output.Length > MostUnsent) throw Unsent();
     }
 
     private void CheckKnown(FrameHeader frame)
@@ -520,6 +532,8 @@ internal sealed class ClientConnection : IDisposable
     {
         if (stream.IsAwaited) (_ready ??= []).Add(stream);
     }
+
+    private static IOException Unsent() => new($"the peer does not take what is sent: more than {MostUnsent} bytes wait");
 
     private static Http2Exception Wrong(string what) => new(Http2Error.ProtocolError, what);
 

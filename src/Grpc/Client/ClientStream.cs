@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Buffers.Binary;
+using NodeAgent.Grpc.Http2;
 
 namespace NodeAgent.Grpc.Client;
 
@@ -70,7 +71,8 @@ internal sealed class ClientStream(bool single, int maxMessageSize) : IThreadPoo
     {
         if (IsOver) return;
         _ended = true;
-        _failure = why ?? Judge();
+        // What has begun to answer was processed, whatever the peer says.
+        _failure = why is NotProcessedException && _headers is not null ? new StreamResetException((uint)Http2Error.RefusedStream) : why ?? Judge();
         ForgetRequest();
     }
 

@@ -16,6 +16,7 @@ public sealed class GrpcChannel : ICallInvoker, IDisposable
     // Until a peer has told its limit: as many as Go's client begins with.
     private const long FirstLimit = 100;
     private const int MostTries = 4;
+    private const int MostConnections = 100;
     private const int Prefix = 5;
 
     private readonly GrpcChannelOptions _options;
@@ -181,6 +182,7 @@ public sealed class GrpcChannel : ICallInvoker, IDisposable
                 ClientConnection[] connections = Volatile.Read(ref _connections);
                 foreach (ClientConnection connection in connections)
                     if (connection.TryBegin(stream, head, body)) return stream;
+                ThrowIfNoMoreMayHelp(connections);
                 if (await ConnectedAsync(connections).WaitAsync(token) is { } failure) throw failure;
                 if (Volatile.Read(ref _connections) is [.., { IsClosed: true }] && ++closed == MostTries)
                     throw new ConnectFailedException($"{Target} closes each connection at once", new EndOfStreamException());
@@ -191,6 +193,14 @@ public sealed class GrpcChannel : ICallInvoker, IDisposable
             ArrayPool<byte>.Shared.Return(body.Array!);
             throw;
         }
+    }
+
+    private void ThrowIfNoMoreMayHelp(ClientConnection[] connections)
+    {
+        if (connections is [.., { MaxStreams: 0, IsClosed: false }])
+            throw new ConnectFailedException($"{Target} takes no calls (MAX_CONCURRENT_STREAMS is 0)", new IOException());
+        if (connections.Length >= MostConnections && connections.Count(c => !c.IsClosed) >= MostConnections)
+            throw new ConnectFailedException($"{MostConnections} connections to {Target} have no room for another call", new IOException());
     }
 
     private ArraySegment<byte> Serialise(IMessage request)
@@ -240,16 +250,20 @@ public sealed class GrpcChannel : ICallInvoker, IDisposable
         }
     }
 
+    // Known to callers only once its preface is on the way: nothing may go before that.
     private void Add(Socket socket)
     {
-        ClientConnection connection;
+        var connection = new ClientConnection(socket, Volatile.Read(ref _connections) is [.., { } last] ? Math.Max(1, last.MaxStreams) : FirstLimit);
+        connection.Start();
         lock (_lock)
         {
-            connection = new ClientConnection(socket, _connections is [.., { } last] ? last.MaxStreams : FirstLimit);
-            if (!_disposed) _connections = [.. _connections.Where(c => !c.IsClosed), connection];
+            if (!_disposed)
+            {
+                _connections = [.. _connections.Where(c => !c.IsClosed), connection];
+                return;
+            }
         }
-        connection.Start();
-        if (_disposed) connection.Dispose();
+        connection.Dispose();
     }
 
     private static async ValueTask<Socket> ConnectSocketAsync(AddressFamily family, EndPoint endPoint, CancellationToken cancellationToken)

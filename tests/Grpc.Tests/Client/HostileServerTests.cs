@@ -124,6 +124,45 @@ public sealed class HostileServerTests : IDisposable
     }
 
     [Fact]
+    public async Task A_peer_that_takes_no_calls_at_all_is_unavailable_and_not_connected_to_again_and_again()
+    {
+        await using var server = new HostileServer(_socket.Path, async (stream, id) =>
+        {
+            await stream.WriteAsync(HostileServer.Frame(FrameType.Settings, 0, 0, 0, 3, 0, 0, 0, 0));
+            await stream.WriteAsync(HostileServer.Frame(FrameType.RstStream, 0, id, 0, 0, 0, 7));
+        });
+        RpcException e = await CallAsync();
+        Assert.Equal(StatusCode.Unavailable, e.StatusCode);
+        Assert.InRange(server.Clients, 1, 4);
+    }
+
+    [Fact]
+    public async Task A_stream_that_is_refused_after_it_began_to_answer_is_not_begun_again()
+    {
+        await using var server = new HostileServer(_socket.Path, async (stream, id) =>
+        {
+            await stream.WriteAsync(HostileServer.Headers(id, false, Grpc));
+            await stream.WriteAsync(HostileServer.Frame(FrameType.RstStream, 0, id, 0, 0, 0, 7));
+        });
+        Assert.Equal(StatusCode.Internal, (await CallAsync()).StatusCode);
+        Assert.Equal(1, server.Clients);
+    }
+
+    [Fact]
+    public async Task What_the_peer_said_before_it_left_is_heard_though_sending_to_it_fails()
+    {
+        await using var server = new HostileServer(_socket.Path, async (stream, id) =>
+        {
+            // More pings than its buffer holds answers of, then the answer, then it is gone.
+            for (int i = 0; i < 1000; i++) await stream.WriteAsync(HostileServer.Frame(FrameType.Ping, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8));
+            await stream.WriteAsync(Answer(id, "last word"));
+            stream.Close();
+        });
+        using GrpcChannel channel = GrpcChannel.ForUnixSocket(_socket.Path);
+        for (int i = 0; i < 50; i++) Assert.Equal("last word", (await channel.CallAsync(Echo.Context, "", TimeSpan.FromSeconds(20))).Value);
+    }
+
+    [Fact]
     public async Task A_call_under_way_ends_in_order_where_the_peer_goes_away_after_it()
     {
         await using var server = new HostileServer(_socket.Path, async (stream, id) =>

@@ -159,6 +159,17 @@ public sealed class ClientAndServerTests : IDisposable
     }
 
     [Fact]
+    public async Task Calls_that_come_together_on_a_new_channel_all_succeed()
+    {
+        await using GrpcServer server = Echo.Serve(_socket.Path);
+        for (int round = 0; round < 200; round++)
+        {
+            using GrpcChannel channel = GrpcChannel.ForUnixSocket(_socket.Path);
+            await Task.WhenAll(Enumerable.Range(0, 16).Select(_ => Task.Run(() => channel.CallAsync(Echo.Context, "", TimeSpan.FromSeconds(20)))));
+        }
+    }
+
+    [Fact]
     public async Task A_channel_that_is_closed_cancels_what_is_under_way_and_takes_no_more()
     {
         await using GrpcServer server = Echo.Serve(_socket.Path);
