@@ -58,10 +58,14 @@ public sealed partial class StatusManager(
     /// <param name="pod">The pod.</param>
     /// <param name="status">Its status.</param>
     /// <param name="final">No container can run any more: a terminal phase that was held back goes out, even where nothing else changed.</param>
-    public void Set(Pod pod, PodStatus status, bool final = false)
+    /// <param name="anew">
+    /// For a static pod: the same status after another one. What its mirror says of the time before (readiness, above all) may come to be
+    /// known after the status was computed.
+    /// </param>
+    public void Set(Pod pod, PodStatus status, bool final = false, Func<PodStatus, PodStatus>? anew = null)
     {
         Entry entry = _entries.GetOrAdd(pod.Uid, _ => new Entry(this));
-        entry.Set(pod, PodStatusMerge.Normalize(status), final);
+        entry.Set(pod, PodStatusMerge.Normalize(status), final, anew);
     }
 
     /// <summary>Nothing of the pod runs and what the node held for it is given back: its API object is deleted once its last status is written.</summary>
@@ -108,6 +112,7 @@ public sealed partial class StatusManager(
         private bool _final;
         private bool _finish;
         private bool _metMirror;
+        private Func<PodStatus, PodStatus>? _anew;
         private bool _deleted;
         private bool _running;
         private bool _ended;
@@ -121,14 +126,14 @@ public sealed partial class StatusManager(
 
         public PodStatus? Status { get; private set; }
 
-        public void Set(Pod pod, PodStatus status, bool final)
+        public void Set(Pod pod, PodStatus status, bool final, Func<PodStatus, PodStatus>? anew)
         {
             lock (_lock)
             {
-                _pod = Newest(pod);
+                (_pod, _anew) = (Newest(pod), anew);
                 bool first = final && !_final;
                 _final |= final;
-                status = Status is { } held ? PodStatusMerge.KeepTimes(held, status) : status;
+                status = (MeetMirrorLocked() ?? Status) is { } held ? AfterLocked(held, status) : status;
                 if (!first && Status is not null && PodStatusMerge.Same(Status, status))
                 {
                     return;
@@ -229,15 +234,20 @@ public sealed partial class StatusManager(
 
         private bool HasWorkLocked() => _written < _version || (_finish && !_deleted && _pod is { IsStatic: false, Metadata.DeletionTimestamp: not null });
 
-        // A static pod's file may be known before its mirror, which says since when all this has been so.
-        private void CarryOverLocked()
+        // A static pod's file may be known before its mirror, which says how all this has been and since when. Given once.
+        private PodStatus? MeetMirrorLocked()
         {
-            if (!_metMirror && _pod is { IsStatic: true } pod && _owner.MirrorOf(pod) is { } mirror)
+            if (_metMirror || _pod is not { IsStatic: true } pod || _owner.MirrorOf(pod) is not { } mirror)
             {
-                _metMirror = true;
-                Status = Status is { } status ? PodStatusMerge.KeepTimes(mirror.Status, status) : null;
+                return null;
             }
+
+            _metMirror = true;
+            return mirror.Status;
         }
+
+        private PodStatus AfterLocked(PodStatus before, PodStatus status) =>
+            PodStatusMerge.KeepTimes(before, _anew is null ? status : PodStatusMerge.Normalize(_anew(before)));
 
         private async Task RunAsync()
         {
@@ -256,7 +266,11 @@ public sealed partial class StatusManager(
                         return;
                     }
 
-                    CarryOverLocked();
+                    if (MeetMirrorLocked() is { } before && Status is { } computed)
+                    {
+                        Status = AfterLocked(before, computed);
+                    }
+
                     (pod, answer, status, version, finish) = (_pod!, _answer, Status, _version, _finish);
                 }
 

@@ -447,7 +447,7 @@ public sealed partial class PodSyncer(PodSyncParts parts, PodSyncSurroundings no
 
     private PodStatus Publish(Pod pod, PodMemory memory, RuntimePodStatus observed)
     {
-        PodStatus status = PodStatusGenerator.Generate(new PodStatusInputs
+        PodStatusInputs inputs = new()
         {
             Pod = pod,
             Runtime = observed,
@@ -464,10 +464,11 @@ public sealed partial class PodSyncer(PodSyncParts parts, PodSyncSurroundings no
             Terminating = memory.Terminating,
             Finalised = memory.Finalised,
             Failed = memory.Failed ?? PodDeadline.Exceeded(pod, node.Statuses.StatusOf(pod), time.GetUtcNow()),
-        });
+        };
+        PodStatus status = PodStatusGenerator.Generate(inputs);
         if (PodMemory.Known(pod))
         {
-            node.Statuses.Set(pod, status, memory.Finalised);
+            node.Statuses.Set(pod, status, memory.Finalised, pod.IsStatic ? before => PodStatusGenerator.Generate(inputs with { Previous = before }) : null);
         }
 
         return status;

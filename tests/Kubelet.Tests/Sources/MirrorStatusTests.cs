@@ -80,6 +80,28 @@ public sealed class MirrorStatusTests : IDisposable
     }
 
     [Fact]
+    public async Task A_status_computed_before_the_mirror_was_known_is_computed_anew_after_what_the_mirror_says()
+    {
+        // As with a readiness probe that has found nothing yet: what was so before decides.
+        PodStatus After(PodStatus before) => new()
+        {
+            Phase = "Running",
+            Conditions = [new PodCondition { Type = "Ready", Status = before.Conditions.Any(c => c is { Type: "Ready", Status: "True" }) ? "True" : "False", LastTransitionTime = DateTimeOffset.UnixEpoch.AddHours(1) }],
+        };
+        PodCondition ready = new() { Type = "Ready", Status = "True", LastTransitionTime = DateTimeOffset.UnixEpoch };
+        _pods.Set(Static);
+        _statuses.Set(Static, After(new PodStatus()), anew: After);
+        Assert.Equal("False", Assert.Single(_statuses.StatusOf(Static).Conditions).Status);
+        Pod mirror = Mirror("m1");
+        Show(mirror with { Status = new PodStatus { Phase = "Pending", Conditions = [ready] } });
+        await WrittenAsync("m1");
+        Assert.Equal(ready, Assert.Single(_api.Current!.Status.Conditions));
+        // A pass that began before the mirror came ends after it.
+        _statuses.Set(Static, After(new PodStatus()), anew: After);
+        Assert.Equal(ready, Assert.Single(_statuses.StatusOf(Static).Conditions));
+    }
+
+    [Fact]
     public void A_condition_that_stands_for_another_reason_has_its_new_time()
     {
         PodStatus Resize(string reason, int second) => new()
