@@ -72,11 +72,11 @@ internal sealed class ClientConnection : IDisposable
         lock (_gate)
         {
             "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"u8.CopyTo(_output.Grow(24));
-            Span<byte> settings = AppendFrame(FrameType.Settings, 0, 0, 18);
-            WriteSetting(settings, 2, 0);   // ENABLE_PUSH
-            WriteSetting(settings[6..], 4, ClientStream.Window);
-            WriteSetting(settings[12..], 6, MaxHeaderList);
-            AppendNumber(FrameType.WindowUpdate, 0, ConnectionWindow - 65535);
+            Span<byte> settings = _output.Frame(FrameType.Settings, 0, 0, 18);
+            FrameHeader.WriteSetting(settings, 2, 0);   // ENABLE_PUSH
+            FrameHeader.WriteSetting(settings[6..], 4, ClientStream.Window);
+            FrameHeader.WriteSetting(settings[12..], 6, MaxHeaderList);
+            _output.Number(FrameType.WindowUpdate, 0, ConnectionWindow - 65535);
             _writing = true;
         }
         Send();
@@ -89,7 +89,8 @@ internal sealed class ClientConnection : IDisposable
     /// <param name="body">The request's body in a rented buffer, which is the connection's from a true answer on.</param>
     public bool TryBegin(ClientStream stream, in RequestHead head, ArraySegment<byte> body)
     {
-        bool stuck, taken, send = false;
+        bool stuck, taken;
+        (bool, bool) next = default;
         lock (_gate)
         {
             stuck = _output.Length > MostUnsent;
@@ -103,80 +104,62 @@ internal sealed class ClientConnection : IDisposable
                 head.Write(_block);
                 FrameWriter.Layout(stream.Id, _block.Written, endStream: false, _output.Grow(FrameWriter.LayoutSize(_block.Length)));
                 SendBody(stream);
-                send = MustSend();
+                next = Next();
             }
         }
         if (stuck) Close(Unsent());
-        if (send) Send();
+        Do(next);
         return taken;
     }
 
     /// <summary>Ends a call that is under way: its stream is reset and its reader told why.</summary>
     public void End(ClientStream stream, Exception why)
     {
-        bool send;
+        (bool, bool) next;
         lock (_gate)
         {
             if (!stream.Fail(why)) return;
             Reset(stream, Http2Error.Cancel);
-            send = MustSend();
+            next = Next();
         }
         stream.WakeOnPool();
-        if (send) Send();
-        CloseWhenDrained();
+        Do(next);
     }
 
     /// <summary>A reader has left: its stream is reset if it has not ended.</summary>
     public void Leave(ClientStream stream)
     {
-        bool send;
+        (bool, bool) next;
         lock (_gate)
         {
             stream.ForgetMessages();
             if (!stream.Fail(new OperationCanceledException("the reader has left"))) return;
             Reset(stream, Http2Error.Cancel);
-            send = MustSend();
+            next = Next();
         }
-        if (send) Send();
-        CloseWhenDrained();
+        Do(next);
     }
 
     /// <summary>What the next step of a call's reader may be.</summary>
     public T Read<T>(ClientStream stream, Func<ClientStream, T> step)
     {
         T result;
-        bool send;
+        (bool, bool) next;
         lock (_gate)
         {
             result = step(stream);
             int credit = stream.TakeCredit();
-            if (credit > 0 && _streams.ContainsKey(stream.Id)) AppendNumber(FrameType.WindowUpdate, stream.Id, credit);
-            send = MustSend();
+            if (credit > 0 && _streams.ContainsKey(stream.Id)) _output.Number(FrameType.WindowUpdate, stream.Id, credit);
+            next = Next();
         }
-        if (send) Send();
+        Do(next);
         return result;
     }
 
     /// <summary>Ends the connection and with it all calls under way.</summary>
     public void Dispose() => Close(new ObjectDisposedException(nameof(GrpcChannel)));
 
-    private static void WriteSetting(Span<byte> target, ushort id, uint value)
-    {
-        BinaryPrimitives.WriteUInt16BigEndian(target, id);
-        BinaryPrimitives.WriteUInt32BigEndian(target[2..], value);
-    }
-
     // ---- sending; all but Send under the gate
-
-    private Span<byte> AppendFrame(FrameType type, byte flags, int streamId, int length)
-    {
-        Span<byte> frame = _output.Grow(FrameHeader.Size + length);
-        new FrameHeader(length, type, flags, streamId).Write(frame);
-        return frame[FrameHeader.Size..];
-    }
-
-    private void AppendNumber(FrameType type, int streamId, int number) =>
-        BinaryPrimitives.WriteUInt32BigEndian(AppendFrame(type, 0, streamId, 4), (uint)number);
 
     // As much of the request as the windows let through; the rest follows when they open.
     private void SendBody(ClientStream stream)
@@ -186,7 +169,7 @@ internal sealed class ClientConnection : IDisposable
             int length = (int)Math.Min(Math.Min(stream.Unsent.Count, MaxFrame), Math.Min(_sendWindow, stream.SendWindow));
             if (length <= 0) return;
             bool last = length == stream.Unsent.Count;
-            stream.Unsent.AsSpan(0, length).CopyTo(AppendFrame(FrameType.Data, last ? FrameHeader.EndStream : (byte)0, stream.Id, length));
+            stream.Unsent.AsSpan(0, length).CopyTo(_output.Frame(FrameType.Data, last ? FrameHeader.EndStream : (byte)0, stream.Id, length));
             _sendWindow -= length;
             stream.Sent(length);
         }
@@ -194,15 +177,21 @@ internal sealed class ClientConnection : IDisposable
 
     private void Reset(ClientStream stream, Http2Error code)
     {
-        if (_streams.Remove(stream.Id)) AppendNumber(FrameType.RstStream, stream.Id, (int)code);
+        if (_streams.Remove(stream.Id)) _output.Number(FrameType.RstStream, stream.Id, (int)code);
     }
 
-    // True for the one who must send, outside the gate.
-    private bool MustSend()
+    // What is to be done outside the gate by the one who asked: to send, or to close what is going away and has no calls left.
+    private (bool Send, bool Close) Next()
     {
-        if (_writing || _output.Length == 0 || _closed is not null) return false;
-        _writing = true;
-        return true;
+        bool send = !_writing && _output.Length > 0 && _closed is null;
+        _writing |= send;
+        return (send, _goingAway && _closed is null && _streams.Count == 0);
+    }
+
+    private void Do((bool Send, bool Close) next)
+    {
+        if (next.Send) Send();
+        if (next.Close) Close(new EndOfStreamException("the peer is going away (GOAWAY)"));
     }
 
     // Whoever calls has set _writing; it runs until nothing waits. Nearly always the socket takes all at once and nothing is awaited.
@@ -234,8 +223,13 @@ internal sealed class ClientConnection : IDisposable
         catch (SocketException e) when (e.SocketErrorCode is SocketError.Shutdown or SocketError.ConnectionReset)
         {
             // The peer has left, but what it said before is still to be read: the reading ends the connection. _writing stays: nothing more is sent.
-            lock (_gate) _goingAway = true;
-            CloseWhenDrained();
+            (bool, bool) next;
+            lock (_gate)
+            {
+                _goingAway = true;
+                next = Next();
+            }
+            Do(next);
         }
         catch (Exception e) when (e is SocketException or ObjectDisposedException)
         {
@@ -296,13 +290,13 @@ internal sealed class ClientConnection : IDisposable
             return false;
         }
         _inputEnd += _receive.BytesTransferred;
-        bool send;
+        (bool, bool) next;
         try
         {
             lock (_gate)
             {
                 if (_closed is null) HandleFrames();
-                send = MustSend();
+                next = Next();
             }
         }
         catch (Exception e) when (e is Http2Exception or IOException)
@@ -310,8 +304,7 @@ internal sealed class ClientConnection : IDisposable
             EndReading(e);
             return false;
         }
-        if (send) Send();
-        CloseWhenDrained();
+        Do(next);
         return true;
     }
 
@@ -362,7 +355,7 @@ internal sealed class ClientConnection : IDisposable
                 break;
             case FrameType.Ping:
                 if (payload.Length != 8) throw new Http2Exception(Http2Error.FrameSizeError, "PING of a wrong length");
-                if (!frame.Has(FrameHeader.Ack)) payload.CopyTo(AppendFrame(FrameType.Ping, FrameHeader.Ack, 0, 8));
+                if (!frame.Has(FrameHeader.Ack)) payload.CopyTo(_output.Frame(FrameType.Ping, FrameHeader.Ack, 0, 8));
                 break;
             case FrameType.WindowUpdate:
                 HandleWindowUpdate(frame, payload);
@@ -395,7 +388,7 @@ internal sealed class ClientConnection : IDisposable
         _credit += frame.Length;
         if (_credit >= ConnectionWindow / 2)
         {
-            AppendNumber(FrameType.WindowUpdate, 0, _credit);
+            _output.Number(FrameType.WindowUpdate, 0, _credit);
             _credit = 0;
         }
         if (!_streams.TryGetValue(frame.StreamId, out ClientStream? stream)) return;
@@ -409,7 +402,7 @@ internal sealed class ClientConnection : IDisposable
         }
         else if (stream.TakeCredit() is > 0 and int credit)
         {
-            AppendNumber(FrameType.WindowUpdate, stream.Id, credit);
+            _output.Number(FrameType.WindowUpdate, stream.Id, credit);
         }
         Note(stream);
     }
@@ -493,7 +486,7 @@ internal sealed class ClientConnection : IDisposable
                     break;
             }
         }
-        AppendFrame(FrameType.Settings, FrameHeader.Ack, 0, 0);
+        _output.Frame(FrameType.Settings, FrameHeader.Ack, 0, 0);
         SendWaitingBodies();
     }
 
@@ -538,15 +531,6 @@ internal sealed class ClientConnection : IDisposable
     private static Http2Exception Wrong(string what) => new(Http2Error.ProtocolError, what);
 
     // ---- the end
-
-    private void CloseWhenDrained()
-    {
-        lock (_gate)
-        {
-            if (!_goingAway || _closed is not null || _streams.Count > 0) return;
-        }
-        Close(new EndOfStreamException("the peer is going away (GOAWAY)"));
-    }
 
     private void Close(Exception why)
     {

@@ -71,6 +71,13 @@ internal readonly record struct FrameHeader(int Length, FrameType Type, byte Fla
         return length >= 0 ? (start, length) : throw new Http2Exception(Http2Error.ProtocolError, "padding longer than its frame");
     }
 
+    /// <summary>One entry of a SETTINGS payload, six octets.</summary>
+    public static void WriteSetting(Span<byte> target, ushort id, uint value)
+    {
+        BinaryPrimitives.WriteUInt16BigEndian(target, id);
+        BinaryPrimitives.WriteUInt32BigEndian(target[2..], value);
+    }
+
     public void Write(Span<byte> target)
     {
         target[0] = (byte)(Length >> 16);

@@ -71,17 +71,11 @@ internal sealed class ServerConnection(Stream stream, IReadOnlyDictionary<string
     private async Task WriteOwnSettingsAsync()
     {
         var settings = new byte[18];
-        WriteSetting(settings, 3, (uint)options.MaxConcurrentStreams);
-        WriteSetting(settings.AsSpan(6), 4, StreamWindow);
-        WriteSetting(settings.AsSpan(12), 6, MaxHeaderList);
+        FrameHeader.WriteSetting(settings, 3, (uint)options.MaxConcurrentStreams);
+        FrameHeader.WriteSetting(settings.AsSpan(6), 4, StreamWindow);
+        FrameHeader.WriteSetting(settings.AsSpan(12), 6, MaxHeaderList);
         await _writer.WriteFrameAsync(FrameType.Settings, 0, 0, settings);
         await _writer.WriteWindowUpdateAsync(0, ConnectionWindow - 65535);
-    }
-
-    private static void WriteSetting(Span<byte> target, ushort id, uint value)
-    {
-        BinaryPrimitives.WriteUInt16BigEndian(target, id);
-        BinaryPrimitives.WriteUInt32BigEndian(target[2..], value);
     }
 
     private async ValueTask<FrameHeader> ReadFrameAsync(CancellationToken cancellationToken)
