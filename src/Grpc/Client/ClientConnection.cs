@@ -20,6 +20,9 @@ internal sealed class ClientConnection : IDisposable
     // A peer that takes nothing any more: what waits for it must not grow without end. Bytes.
     private const int MostUnsent = 32 * 1024 * 1024;
 
+    // A peer that asks for answers and takes none: how many may wait. One read brings fewer than half as many.
+    private const int MostAcknowledgements = 10_000;
+
     private readonly Lock _gate = new();
     private readonly Socket _socket;
     private readonly SocketAsyncEventArgs _receive;
@@ -35,6 +38,7 @@ internal sealed class ClientConnection : IDisposable
     private long _maxStreams;
     private int _nextId = 1;
     private int _credit;
+    private int _acknowledgements;
     private bool _goingAway;
     private Exception? _closed;
     private int _inputStart;
@@ -214,6 +218,7 @@ internal sealed class ClientConnection : IDisposable
                     batch = _output;
                     _output = _spare;
                     _spare = batch;
+                    _acknowledgements = 0;
                 }
                 ReadOnlyMemory<byte> rest = batch.Written;
                 while (!rest.IsEmpty) rest = rest[await _socket.SendAsync(rest, SocketFlags.None).ConfigureAwait(false)..];
@@ -355,7 +360,7 @@ internal sealed class ClientConnection : IDisposable
                 break;
             case FrameType.Ping:
                 if (payload.Length != 8) throw new Http2Exception(Http2Error.FrameSizeError, "PING of a wrong length");
-                if (!frame.Has(FrameHeader.Ack)) payload.CopyTo(_output.Frame(FrameType.Ping, FrameHeader.Ack, 0, 8));
+                if (!frame.Has(FrameHeader.Ack)) payload.CopyTo(Acknowledge(FrameType.Ping, 8));
                 break;
             case FrameType.WindowUpdate:
                 HandleWindowUpdate(frame, payload);
@@ -486,7 +491,7 @@ internal sealed class ClientConnection : IDisposable
                     break;
             }
         }
-        _output.Frame(FrameType.Settings, FrameHeader.Ack, 0, 0);
+        Acknowledge(FrameType.Settings, 0);
         SendWaitingBodies();
     }
 
@@ -514,6 +519,10 @@ internal sealed class ClientConnection : IDisposable
         }
         SendBody(stream);
     }
+
+    private Span<byte> Acknowledge(FrameType type, int length) => ++_acknowledgements <= MostAcknowledgements
+        ? _output.Frame(type, FrameHeader.Ack, 0, length)
+        : throw new Http2Exception(Http2Error.EnhanceYourCalm, $"{MostAcknowledgements} answers to {type} that the peer does not take");
 
     private void SendWaitingBodies()
     {

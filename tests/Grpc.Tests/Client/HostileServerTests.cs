@@ -166,6 +166,23 @@ public sealed class HostileServerTests : IDisposable
         }
     }
 
+    [Theory]
+    [InlineData(FrameTypes.Ping)]
+    [InlineData(FrameTypes.Settings)]
+    public async Task A_peer_that_wants_answers_and_takes_none_is_left_before_they_fill_the_memory(int type)
+    {
+        long written = 0;
+        await using var server = new HostileServer(_socket.Path, async stream =>
+        {
+            byte[] frame = HostileServer.Frame((FrameType)type, 0, 0, new byte[type == FrameTypes.Ping ? 8 : 0]);
+            byte[] many = [.. Enumerable.Repeat(frame, 1000).SelectMany(f => f)];
+            for (; written < 1_000_000; written += 1000) await stream.WriteAsync(many);
+        });
+        RpcException e = await CallAsync();
+        Assert.Contains("HTTP/2 error 11", e.Status.Detail, StringComparison.Ordinal);
+        Assert.InRange(Volatile.Read(ref written), 0, 200_000);
+    }
+
     [Fact]
     public async Task A_call_under_way_ends_in_order_where_the_peer_goes_away_after_it()
     {
@@ -276,6 +293,12 @@ public sealed class HostileServerTests : IDisposable
         using GrpcChannel channel = GrpcChannel.ForUnixSocket(_socket.Path);
         for (int i = 0; i < 100; i++)
             await Assert.ThrowsAsync<RpcException>(() => channel.CallAsync(Echo.Context, "", TimeSpan.FromSeconds(5)));
+    }
+
+    // FrameType is not to be seen in a public signature.
+    private static class FrameTypes
+    {
+        public const int Ping = (int)FrameType.Ping, Settings = (int)FrameType.Settings;
     }
 
     private static byte[] Answer(int id, string text)
